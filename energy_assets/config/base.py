@@ -1,0 +1,36 @@
+"""What every part of `sources.yaml` shares: strictness, time zones, a local hour of a day."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+
+class Strict(BaseModel):
+    """Unknown fields are errors: a typo must not load something else in silence."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _known_zone(name: str) -> str:
+    if name not in available_timezones():
+        raise ValueError(f"'{name}' is no IANA time zone; write e.g. Europe/Paris or UTC")
+    return name
+
+
+TimeZone = Annotated[str, AfterValidator(_known_zone)]
+
+
+class PublishedAt(Strict):
+    """A local hour relative to the day that is forecast: `{day: -1, hour: 10}` is ten o'clock of the day before."""
+
+    day: int = Field(-1, ge=-14, le=0)
+    hour: int = Field(ge=0, le=23)
+    minute: int = Field(0, ge=0, le=59)
+
+
+def zone(name: str) -> ZoneInfo:
+    """The zone object of a validated name."""
+    return ZoneInfo(name)

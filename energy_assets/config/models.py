@@ -1,0 +1,55 @@
+"""The top of `sources.yaml`: market, forecast schedule and the list of sources."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import date
+from typing import Annotated
+
+from pydantic import Field, field_validator, model_validator
+
+from energy_assets.config.base import PublishedAt, Strict, TimeZone
+from energy_assets.config.sources import AnySource
+
+__all__ = ["Forecast", "Market", "PublishedAt", "WarehouseConfig"]
+
+
+class Market(Strict):
+    """The default that plans and schedules; a source may give its meters another zone and country."""
+
+    timezone: TimeZone = "UTC"
+    country: str | None = Field(None, pattern=r"^[A-Z]{2}(-[A-Z0-9]{1,3})?$")
+    currency: str = Field("EUR", pattern=r"^[A-Z]{3}$")
+    history_start: date = date(2015, 1, 1)
+
+
+class Forecast(Strict):
+    """When forecasts are issued, what they learn from, and how they are judged."""
+
+    issue_hour: int = Field(9, ge=0, le=23, description="local hour of the day before")
+    training_days: int = Field(730, ge=14)
+    evaluation_weeks: int = Field(4, ge=1, le=104)
+    refit_weeks: int = Field(4, ge=1, le=52)
+    seed: int = 7
+
+
+class WarehouseConfig(Strict):
+    """A whole `sources.yaml`."""
+
+    market: Market = Market()
+    forecast: Forecast = Forecast()
+    sources: list[Annotated[AnySource, Field(discriminator="type")]] = Field(min_length=1)
+
+    @field_validator("sources")
+    @classmethod
+    def _one_name_each(cls, sources: list[AnySource]) -> list[AnySource]:
+        doubled = [name for name, count in Counter(s.name for s in sources).items() if count > 1]
+        if doubled:
+            raise ValueError(f"source names must differ; used twice: {', '.join(doubled)}")
+        return sources
+
+    @model_validator(mode="after")
+    def _issue_before_history(self) -> WarehouseConfig:
+        if self.market.history_start > date(2100, 1, 1):
+            raise ValueError("market.history_start lies beyond 2100")
+        return self

@@ -1,0 +1,262 @@
+"""One class per `type` of source in `sources.yaml`: the fields that describe it.
+
+A field's meaning stands in its description; the data dictionary and `docs/sources.md` are made from it.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from energy_assets.config.base import PublishedAt, Strict, TimeZone
+
+Kind = Literal["household", "industrial", "building", "feeder", "zone", "machine"]
+Unit = Literal["Wh", "kWh", "MWh", "W", "kW", "MW"]
+Repair = Literal["midnight_belongs_to_next_day"]
+
+
+class MeterDetails(Strict):
+    """What is known of one meter beyond its readings; every field overrides the source's."""
+
+    name: str | None = None
+    kind: Kind | None = None
+    site_id: str | None = None
+    parent_meter_id: str | None = None
+    timezone: TimeZone | None = None
+    country: str | None = None
+    latitude: float | None = Field(None, ge=-90, le=90)
+    longitude: float | None = Field(None, ge=-180, le=180)
+    capacity_kw: float | None = Field(None, gt=0)
+    tariff_id: str | None = None
+    locations: list[str] | None = None
+
+
+class Source(Strict):
+    """What every source has."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+
+
+class FileSource(Source):
+    """A source of files: a path or glob, relative to the warehouse folder; plain, zipped or gzipped."""
+
+    path: str = Field(min_length=1)
+    timezone: TimeZone | None = Field(None, description="zone of naive times; the market's if absent")
+    country: str | None = Field(None, description="country of the meters or places; the market's if absent")
+    publication_lag_minutes: int = Field(60, ge=0, description="known_at = end of interval + lag, unless recorded")
+
+
+class _Meters(FileSource):
+    kind: Kind = "building"
+    meter_timezone: TimeZone | None = Field(None, description="zone of the meters' local day, if not that of the stamps")
+    meters: dict[str, MeterDetails] = Field(default_factory=dict, description="more about single meters, by meter_id")
+    capacity_kw: float | None = Field(None, gt=0)
+    site_id: str | None = None
+    locations: list[str] | None = Field(None, description="places of weather; those of the country if absent")
+
+
+class EntsoeLoad(_Meters):
+    """ENTSO-E Transparency export "Total Load - Day Ahead / Actual"."""
+
+    type: Literal["entsoe_load"]
+    meter_id: str
+    kind: Kind = "zone"
+    publisher: str = Field("ENTSO-E", description="who made the day-ahead column")
+    published: PublishedAt = PublishedAt(day=-1, hour=10)
+
+
+class UciHousehold(_Meters):
+    """UCI 235, individual household electric power consumption, 1-minute power."""
+
+    type: Literal["uci_household"]
+    meter_id: str = "uci_household"
+    kind: Kind = "household"
+    timezone: TimeZone | None = "Europe/Paris"
+    publication_lag_minutes: int = Field(5, ge=0)
+
+
+class MeterColumns(Strict):
+    """Names of the file's columns. Wide files name only the timestamp."""
+
+    timestamp: str
+    meter_id: str | None = None
+    value: str | None = None
+    quality: str | None = None
+    known_at: str | None = Field(None, description="instant (with offset, or in the source's zone) the row was known")
+
+
+class _TableFile(FileSource):
+    delimiter: str = Field(",", min_length=1, max_length=1)
+    null_values: list[str] = Field(default_factory=lambda: ["", "-", "N/A", "NA", "null", "NULL", "NaN", "nan", "?"])
+    datetime_format: str | None = Field(None, description="strftime format of the stamps; ISO 8601 if absent")
+
+
+class MeterFiles(_Meters, _TableFile):
+    """Any CSV or Parquet of readings, described rather than coded."""
+
+    type: Literal["meter_files"]
+    columns: MeterColumns
+    meter_id: str | None = Field(None, description="the one meter of a file without an id column")
+    meter_id_prefix: str = ""
+    layout: Literal["long", "wide"] = "long"
+    timestamp_marks: Literal["start", "end"] = "start"
+    interval_minutes: int = Field(60, ge=1, le=60)
+    unit: Unit = "kWh"
+    scale: float = Field(1.0, gt=0, description="value * scale is in `unit`; 1/60 turns kW-minutes into kWh")
+    values: Literal["interval", "register"] = "interval"
+    rollover: float | None = Field(None, gt=0, description="a register starts again at 0 after this value")
+    direction: Literal["import", "export"] = "import"
+    quality: Literal["measured", "estimated", "corrected"] = "measured"
+    known_from: datetime | None = Field(None, description="nothing of this source was known before (cleaned data sets)")
+    repair: list[Repair] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _layout_fits(self) -> MeterFiles:
+        if self.layout == "long" and not self.columns.value:
+            raise ValueError("columns.value is needed with layout: long")
+        if self.layout == "long" and not (self.meter_id or self.columns.meter_id):
+            raise ValueError("name the meter: columns.meter_id (a column) or meter_id (one fixed meter)")
+        if self.layout == "wide" and (self.columns.value or self.columns.meter_id or self.meter_id):
+            raise ValueError("layout: wide has one column per meter; leave out meter_id, columns.meter_id and columns.value")
+        if self.rollover and self.values != "register":
+            raise ValueError("rollover belongs to values: register")
+        if self.values == "register" and self.unit not in ("Wh", "kWh", "MWh"):
+            raise ValueError("a register counts energy: unit Wh, kWh or MWh")
+        if 60 % self.interval_minutes:
+            raise ValueError(f"interval_minutes {self.interval_minutes} does not divide an hour")
+        if self.known_from and self.known_from.tzinfo is None:
+            raise ValueError("known_from needs an offset, e.g. 2020-01-01T00:00:00Z")
+        return self
+
+
+class ForecastColumns(Strict):
+    """Names of the file's columns. Wide files name only the timestamp."""
+
+    timestamp: str
+    meter_id: str | None = None
+    value: str | None = None
+    known_at: str | None = None
+
+
+class ForecastFiles(_TableFile):
+    """Forecasts that others published, to compare with."""
+
+    type: Literal["forecast_files"]
+    columns: ForecastColumns
+    publisher: str
+    meter_id: str | None = None
+    meter_id_prefix: str = ""
+    layout: Literal["long", "wide"] = "long"
+    timestamp_marks: Literal["start", "end"] = "start"
+    interval_minutes: int = Field(60, ge=1, le=60)
+    unit: Unit = "kWh"
+    scale: float = Field(1.0, gt=0)
+    published: PublishedAt = PublishedAt(day=-1, hour=10)
+    meter_timezone: TimeZone | None = Field(None, description="zone of `published`; that of the stamps if absent")
+
+    @model_validator(mode="after")
+    def _layout_fits(self) -> ForecastFiles:
+        if self.layout == "long" and not (self.columns.value and (self.meter_id or self.columns.meter_id)):
+            raise ValueError("layout: long needs columns.value and columns.meter_id or meter_id")
+        return self
+
+
+class WeatherColumns(Strict):
+    """Names of the file's columns; those that are absent are null."""
+
+    timestamp: str
+    location_id: str | None = None
+    issued_at: str | None = Field(None, description="issue time of the forecast; issue_basis is then `reported`")
+    temperature_c: str | None = None
+    relative_humidity_pct: str | None = None
+    wind_speed_ms: str | None = None
+    cloud_cover_pct: str | None = None
+    precipitation_mm: str | None = None
+    solar_irradiance_wm2: str | None = None
+
+
+class _Weather(FileSource):
+    content: Literal["forecast", "observed"] = "forecast"
+    assumed_issue: PublishedAt = Field(PublishedAt(day=-1, hour=6), description="of forecasts without an issue time")
+    location_id: str | None = Field(None, description="the one place of a file without an id column")
+
+
+class WeatherFiles(_Weather, _TableFile):
+    """Any CSV or Parquet of weather."""
+
+    type: Literal["weather_files"]
+    columns: WeatherColumns
+    temperature_unit: Literal["C", "F", "K"] = "C"
+    wind_unit: Literal["m/s", "km/h", "kn", "mph"] = "m/s"
+    content: Literal["forecast", "observed"] = "observed"
+
+
+class OpenMeteo(_Weather):
+    """Open-Meteo's hourly variables as saved Parquet, CSV or JSON. `weather_<place>.<ext>` names its place."""
+
+    type: Literal["open_meteo"]
+    timezone: TimeZone | None = "UTC"
+
+
+class TelemetryColumns(Strict):
+    """Names of the file's columns."""
+
+    timestamp: str
+    machine_id: str | None = None
+    temperature_c: str | None = None
+    vibration_ms2: str | None = None
+    pressure_bar: str | None = None
+    power_w: str | None = None
+
+
+class TelemetryFiles(_TableFile):
+    """Machine sensors from CSV or Parquet."""
+
+    type: Literal["telemetry_files"]
+    columns: TelemetryColumns
+    machine_id: str | None = None
+    site_id: str | None = None
+    publication_lag_minutes: int = Field(1, ge=0)
+
+    @model_validator(mode="after")
+    def _machine_named(self) -> TelemetryFiles:
+        if not (self.machine_id or self.columns.machine_id):
+            raise ValueError("name the machine: columns.machine_id (a column) or machine_id (one fixed machine)")
+        return self
+
+
+class TariffFiles(_TableFile):
+    """Prices from a CSV whose columns are those of raw.tariffs (valid_from and valid_to in the source's zone)."""
+
+    type: Literal["tariff_files"]
+
+
+class Simulation(Source):
+    """A fleet that behaves like real meters. Everything follows from the seed."""
+
+    type: Literal["simulation"]
+    seed: int = 1
+    history_days: int = Field(400, ge=3, le=4000)
+    telemetry_days: int = Field(10, ge=1, le=400)
+    households: int = Field(12, ge=0, le=5000)
+    industrial_sites: int = Field(3, ge=0, le=500)
+    machines_per_site: int = Field(2, ge=0, le=20)
+    buildings: int = Field(4, ge=0, le=2000)
+    zones: int = Field(1, ge=0, le=20)
+    locations: int = Field(2, ge=1, le=50)
+    fault_rate_per_meter_month: float = Field(1.0, ge=0, le=50)
+
+
+AnySource = (
+    EntsoeLoad
+    | OpenMeteo
+    | UciHousehold
+    | MeterFiles
+    | WeatherFiles
+    | ForecastFiles
+    | TelemetryFiles
+    | TariffFiles
+    | Simulation
+)

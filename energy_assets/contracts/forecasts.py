@@ -1,0 +1,70 @@
+"""Contracts of the schema `forecasts`: models, their decisions, and what they said."""
+
+from __future__ import annotations
+
+from energy_assets.contracts.types import Column, Table, columns
+
+METER_ID = Column("meter_id", "VARCHAR", "The meter", key=True)
+ISSUED_AT = Column("issued_at_utc", "TIMESTAMPTZ", "Issue time: nothing known later was used", key=True)
+START = Column("interval_start_utc", "TIMESTAMPTZ", "Start of the half-open interval", key=True)
+END = Column("interval_end_utc", "TIMESTAMPTZ", "End of the half-open interval")
+QUANTILE = Column("quantile", "DOUBLE", "Probability that demand stays at or below the value", key=True)
+
+TABLES = (
+    Table("forecasts", "model_versions", "One row per trained model", columns(
+        Column("model_version", "VARCHAR", "Hash of everything that went into the model", key=True),
+        Column("model_name", "VARCHAR", "What is modelled: method and kind of meter"),
+        Column("kind", "VARCHAR", "Kind of meter it forecasts"),
+        Column("role", "VARCHAR", "Standing", allowed=("champion", "challenger", "retired")),
+        Column("trained_at_utc", "TIMESTAMPTZ", "As of when it was trained"),
+        Column("train_start_utc", "TIMESTAMPTZ", "First interval it learned from"),
+        Column("train_end_utc", "TIMESTAMPTZ", "End of the last interval it learned from"),
+        Column("features", "VARCHAR", "JSON list of its features"),
+        Column("params", "VARCHAR", "JSON of its parameters"),
+        Column("metrics", "VARCHAR", "JSON of its metrics on days it did not learn from"),
+        Column("artefact", "VARCHAR", "Path of the artefact below the warehouse"),
+        Column("sha256", "VARCHAR", "Checksum of the artefact"),
+        Column("decision", "VARCHAR", "What the gate said"),
+        Column("decided_because", "VARCHAR", "Why"),
+        Column("dagster_run_id", "VARCHAR", "Run that trained it", audit=True),
+    )),
+    Table("forecasts", "model_decisions", "Promotions and refusals, append-only", columns(
+        Column("model_name", "VARCHAR", "What is modelled", key=True),
+        Column("decided_at_utc", "TIMESTAMPTZ", "As of when it was decided; replays use what was promoted before", key=True),
+        Column("from_version", "VARCHAR", "Champion before", nullable=True),
+        Column("to_version", "VARCHAR", "Champion after"),
+        Column("candidate_version", "VARCHAR", "The model that was judged", key=True),
+        Column("decision", "VARCHAR", "Outcome", allowed=("promoted", "kept", "first")),
+        Column("test", "VARCHAR", "What was compared"),
+        Column("figures", "VARCHAR", "JSON of the figures"),
+        Column("reason", "VARCHAR", "Why, in a sentence"),
+    )),
+    Table("forecasts", "demand_forecasts", "Quantile forecasts per meter and interval, append-only", columns(
+        METER_ID, ISSUED_AT,
+        Column("model_version", "VARCHAR", "The model that made it", key=True),
+        START, QUANTILE,
+        Column("revision", "INTEGER", "0 first; +1 each time the same model said otherwise for the same issue", key=True),
+        END,
+        Column("data_cutoff_utc", "TIMESTAMPTZ", "Newest known reading of the meter at issue time", nullable=True),
+        Column("lead_minutes", "INTEGER", "Minutes from issue time to the interval's start"),
+        Column("demand_kwh", "DOUBLE", "Demand over the interval, kWh"),
+        Column("quality", "VARCHAR", "primary, or fallback where inputs were missing", allowed=("primary", "fallback")),
+        Column("quality_reason", "VARCHAR", "Why a fallback was needed", nullable=True),
+        Column("dagster_run_id", "VARCHAR", "Run that made it", audit=True),
+    )),
+    Table("forecasts", "demand_scenarios", "Joint paths over the horizon whose margins are the quantiles", columns(
+        METER_ID, ISSUED_AT,
+        Column("model_version", "VARCHAR", "The model that made it", key=True),
+        Column("scenario", "INTEGER", "Number of the path", key=True),
+        START, END,
+        Column("demand_kwh", "DOUBLE", "Demand over the interval, kWh"),
+    )),
+    Table("forecasts", "backtest_forecasts", "Rolling-origin forecasts of ours, the baselines and the publisher", columns(
+        Column("backtest_id", "VARCHAR", "Hash of window, meters, models and data", key=True),
+        METER_ID, ISSUED_AT,
+        Column("model_name", "VARCHAR", "Model, baseline or publisher", key=True),
+        START, QUANTILE, END,
+        Column("demand_kwh", "DOUBLE", "Demand over the interval, kWh"),
+        Column("publisher", "VARCHAR", "Who published it; null for our models and baselines", nullable=True),
+    )),
+)

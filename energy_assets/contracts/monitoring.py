@@ -1,0 +1,68 @@
+"""Contracts of the schema `monitoring`: anomalies, drift and the scores of forecasts."""
+
+from __future__ import annotations
+
+from energy_assets.contracts.types import Column, Table, columns
+
+ANOMALY_KINDS = ("missing", "duplicate", "negative", "flatline", "zero_run", "spike", "unit_scale", "contextual")
+
+TABLES = (
+    Table("monitoring", "demand_anomalies", "Events in the readings that do not look like demand", columns(
+        Column("anomaly_id", "VARCHAR", "Hash of meter, kind, detector and start", key=True),
+        Column("meter_id", "VARCHAR", "The meter"),
+        Column("start_utc", "TIMESTAMPTZ", "Start of the event"),
+        Column("end_utc", "TIMESTAMPTZ", "End of the event"),
+        Column("kind", "VARCHAR", "Reason code", allowed=ANOMALY_KINDS),
+        Column("detector", "VARCHAR", "Rule or model that found it"),
+        Column("score", "DOUBLE", "How far beyond usual, in the detector's own measure"),
+        Column("threshold", "DOUBLE", "Score from which the detector speaks"),
+        Column("severity", "VARCHAR", "How much it matters", allowed=("low", "medium", "high")),
+        Column("observed_kwh", "DOUBLE", "Energy reported over the event, kWh", nullable=True),
+        Column("expected_kwh", "DOUBLE", "Energy expected over the event, kWh", nullable=True),
+        Column("detected_at_utc", "TIMESTAMPTZ", "Issue time of the run that found it"),
+        Column("action", "VARCHAR", "What was done about it", allowed=("none", "exclude", "impute", "quarantine")),
+        Column("message", "VARCHAR", "The finding in a sentence"),
+    )),
+    Table("monitoring", "forecast_scores", "Errors of forecasts once actuals are in", columns(
+        Column("meter_id", "VARCHAR", "The meter", key=True),
+        Column("issued_at_utc", "TIMESTAMPTZ", "Issue time of the forecast", key=True),
+        Column("lead_bucket", "VARCHAR", "Lead time bucket in hours, e.g. 15-21; all for the whole day", key=True),
+        Column("model_version", "VARCHAR", "The model that was scored", key=True),
+        Column("metric", "VARCHAR", "mae, rmse, mape, wape, bias, pinball, coverage_80, width_80, peak_error, peak_hour_hit",
+               key=True),
+        Column("baseline_name", "VARCHAR", "What it is compared with", key=True),
+        Column("local_date", "DATE", "Local day that was forecast"),
+        Column("issue_basis", "VARCHAR", "Whether the weather's issue times were reported or assumed; none without weather",
+               allowed=("reported", "assumed", "none")),
+        Column("value", "DOUBLE", "The metric; kWh, or a share", nullable=True),
+        Column("n", "INTEGER", "Intervals scored"),
+        Column("baseline_value", "DOUBLE", "The same metric of the baseline on the same intervals", nullable=True),
+        Column("skill", "DOUBLE", "1 - value / baseline_value", nullable=True),
+    )),
+    Table("monitoring", "backtest_scores", "Metrics of a backtest per model and slice", columns(
+        Column("backtest_id", "VARCHAR", "The backtest", key=True),
+        Column("meter_id", "VARCHAR", "The meter; all:<kind> for all of a kind", key=True),
+        Column("model_name", "VARCHAR", "Model, baseline or publisher", key=True),
+        Column("slice", "VARCHAR", "all, or a part such as lead:15-21", key=True),
+        Column("metric", "VARCHAR", "Name of the metric", key=True),
+        Column("value", "DOUBLE", "The metric; kWh, or a share", nullable=True),
+        Column("n", "INTEGER", "Intervals scored"),
+    )),
+    Table("monitoring", "drift_scores", "How far the present is from the past, and who says so", columns(
+        Column("meter_id", "VARCHAR", "The meter", key=True),
+        Column("column_name", "VARCHAR", "What was compared", key=True),
+        Column("method", "VARCHAR", "How", key=True),
+        Column("role", "VARCHAR", "decides (calibrated residuals) or explains (features, target)", key=True,
+               allowed=("decides", "explains")),
+        Column("current_end_utc", "TIMESTAMPTZ", "End of the current window", key=True),
+        Column("current_start_utc", "TIMESTAMPTZ", "Start of the current window"),
+        Column("reference_start_utc", "TIMESTAMPTZ", "Start of the reference window"),
+        Column("reference_end_utc", "TIMESTAMPTZ", "End of the reference window"),
+        Column("score", "DOUBLE", "The method's score", nullable=True),
+        Column("threshold", "DOUBLE", "Score from which it counts as drift", nullable=True),
+        Column("threshold_source", "VARCHAR", "Where the threshold comes from"),
+        Column("drifted", "BOOLEAN", "Whether the score is beyond the threshold"),
+        Column("importance", "DOUBLE", "Share of the feature in the model's gain", nullable=True),
+        Column("report_path", "VARCHAR", "HTML report below the warehouse", nullable=True),
+    )),
+)
