@@ -77,5 +77,7 @@ class Settings(BaseSettings):
         if self.clock is None:
             return datetime.now(UTC)
         if self.clock.tzinfo is None:
-            raise ValueError(f"ENERGY_CLOCK={self.clock.isoformat()} has no UTC offset; write e.g. 2026-03-01T08:00:00Z")
+            raise ValueError(
+                f"ENERGY_CLOCK={self.clock.isoformat()} has no UTC offset; write e.g. 2026-03-01T08:00:00Z"
+            )
         return self.clock.astimezone(UTC)

@@ -50,7 +50,9 @@ class FileSource(Source):
 
 class _Meters(FileSource):
     kind: Kind = "building"
-    meter_timezone: TimeZone | None = Field(None, description="zone of the meters' local day, if not that of the stamps")
+    meter_timezone: TimeZone | None = Field(
+        None, description="zone of the meters' local day, if not that of the stamps"
+    )
     meters: dict[str, MeterDetails] = Field(default_factory=dict, description="more about single meters, by meter_id")
     capacity_kw: float | None = Field(None, gt=0)
     site_id: str | None = None
@@ -119,7 +121,9 @@ class MeterFiles(_Meters, _TableFile):
         if self.layout == "long" and not (self.meter_id or self.columns.meter_id):
             raise ValueError("name the meter: columns.meter_id (a column) or meter_id (one fixed meter)")
         if self.layout == "wide" and (self.columns.value or self.columns.meter_id or self.meter_id):
-            raise ValueError("layout: wide has one column per meter; leave out meter_id, columns.meter_id and columns.value")
+            raise ValueError(
+                "layout: wide has one column per meter; leave out meter_id, columns.meter_id and columns.value"
+            )
         if self.rollover and self.values != "register":
             raise ValueError("rollover belongs to values: register")
         if self.values == "register" and self.unit not in ("Wh", "kWh", "MWh"):

@@ -42,8 +42,25 @@ class Batch:
     `tables` maps `raw.<table>` to a frame of the contract's columns without `load_id` and `loaded_at_utc`, which the
     loader adds. `rejected` has the columns of `REJECTED_SCHEMA`. `rows` counts the data rows of the file: each of them
     is in a table or in `rejected`.
+
+    `loaded_rows` numbers the file's rows of which something went into a table. A row stands there and in `rejected` if
+    one of its columns was good and another was not. Rejections with `file_row` 0 speak of the file as a whole.
     """
 
     rows: int
     tables: dict[str, pl.DataFrame] = field(default_factory=dict)
     rejected: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=REJECTED_SCHEMA))
+    loaded_rows: pl.Series | None = None
+
+    def unaccounted(self) -> list[int]:
+        """Rows of the file that are neither in a table nor rejected; there must be none. Empty without `loaded_rows`.
+
+        >>> Batch(rows=3, loaded_rows=pl.Series([1, 3])).unaccounted()
+        [2]
+        """
+        if self.loaded_rows is None:
+            return []
+        rejected = self.rejected["file_row"].filter(self.rejected["file_row"] > 0)
+        seen = pl.concat([self.loaded_rows.cast(pl.Int64), rejected]).unique()
+        every = pl.int_range(1, self.rows + 1, dtype=pl.Int64, eager=True)
+        return every.filter(~every.is_in(seen.implode())).to_list()

@@ -1,0 +1,5 @@
+select
+    country,
+    local_date,
+    holiday_name
+from {{ source('raw', 'holidays') }}

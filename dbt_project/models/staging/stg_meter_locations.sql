@@ -1,0 +1,4 @@
+select
+    meter_id,
+    location_id
+from {{ source('raw', 'meter_locations') }}

@@ -1,0 +1,4 @@
+select
+    location_id,
+    country
+from {{ source('raw', 'weather_locations') }}

@@ -1,0 +1,112 @@
+"""`energy-assets`: the command line over the same assets that the Dagster UI shows.
+
+Belongs here: parsing and printing. The work is done in `energy_assets.running`, `doctor` and `summary`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from datetime import datetime
+from pathlib import Path
+
+import click
+
+from energy_assets.settings import PROJECT_ROOT
+
+warehouse_option = click.option(
+    "--warehouse",
+    "-w",
+    type=click.Path(file_okay=False, path_type=Path),
+    envvar="ENERGY_WAREHOUSE",
+    default=PROJECT_ROOT / "warehouse",
+    show_default="warehouse/",
+    help="Folder with a sources.yaml.",
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="energy-assets")
+def main() -> None:
+    """An open warehouse for electricity demand: meters and weather in, forecasts and decisions out."""
+
+
+@main.command()
+@warehouse_option
+@click.option("--issue-date", type=click.DateTime(["%Y-%m-%d"]), help="Day to issue forecasts on; default: the newest.")
+@click.option("--until", type=click.DateTime(["%Y-%m-%d"]), help="Last day of a range that begins at --issue-date.")
+@click.option("--retrain", is_flag=True, help="Train a challenger for each kind of meter; the gate decides.")
+def run(warehouse: Path, issue_date: datetime | None, until: datetime | None, retrain: bool) -> None:
+    """Load, build, forecast, flag and publish; then print what was built."""
+    _use(warehouse)
+    from energy_assets.running import RunError, run_warehouse  # imports Dagster: seconds that --help need not wait
+
+    if until is not None and issue_date is None:
+        raise click.UsageError("--until needs --issue-date")
+    try:
+        issue = run_warehouse(
+            issue_date.date() if issue_date else None, until.date() if until else None, retrain=retrain
+        )
+    except RunError as error:
+        raise click.ClickException(str(error)) from None
+    from energy_assets.settings import Settings
+    from energy_assets.summary import print_summary
+
+    print_summary(Settings(), issue)
+
+
+@main.command()
+@warehouse_option
+def doctor(warehouse: Path) -> None:
+    """Check versions, folders, sources.yaml, locks and free disk, and say what to do."""
+    _use(warehouse)
+    from energy_assets.doctor import examine
+    from energy_assets.settings import Settings
+
+    findings = examine(Settings())
+    for finding in findings:
+        click.echo(f"{'ok  ' if finding.healthy else 'FAIL'}  {finding.subject}: {finding.said}")
+        if not finding.healthy:
+            click.echo(f"      -> {finding.remedy}")
+    if not all(f.healthy for f in findings):
+        sys.exit(1)
+
+
+@main.command()
+@warehouse_option
+@click.argument("sql")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV instead of a table.")
+def query(warehouse: Path, sql: str, as_csv: bool) -> None:
+    """Run SQL on the published copy, read-only, at any time."""
+    _use(warehouse)
+    from energy_assets.querying import QueryError, query_published
+    from energy_assets.settings import Settings
+
+    try:
+        click.echo(query_published(Settings(), sql, as_csv=as_csv))
+    except QueryError as error:
+        raise click.ClickException(str(error)) from None
+
+
+@main.command(context_settings={"ignore_unknown_options": True})
+@warehouse_option
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=3000, show_default=True)
+def ui(warehouse: Path, host: str, port: int) -> None:
+    """Open the Dagster UI with its daemon: schedules, sensors and freshness work while it runs."""
+    _use(warehouse)
+    from energy_assets.running import RunError, open_ui
+
+    try:
+        sys.exit(open_ui(host, port))
+    except RunError as error:
+        raise click.ClickException(str(error)) from None
+
+
+def _use(warehouse: Path) -> None:
+    """The one way a warehouse is chosen, for this process and those it starts."""
+    os.environ["ENERGY_WAREHOUSE"] = str(warehouse.expanduser().resolve())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,68 @@
+"""What is run: loading, the whole day, the weekly training. And what happens when a step fails."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+
+import dagster as dg
+
+from energy_assets.settings import Settings
+
+RETRAIN = {"ops": {"forecast_models": {"config": {"retrain": True}}}}
+
+
+@dg.failure_hook(name="report_failure")
+def report_failure(context: dg.HookContext) -> None:
+    """Writes a line to `logs/failures.jsonl` of the warehouse, and posts it where ENERGY_WEBHOOK_URL says."""
+    settings = Settings()
+    error = context.op_exception
+    line = json.dumps(
+        {
+            "at": settings.now().isoformat(),
+            "job": context.job_name,
+            "run_id": context.run_id,
+            "step": context.op.name,
+            "error": f"{type(error).__name__}: {error}" if error else "unknown",
+        }
+    )
+    log = settings.folder / "logs" / "failures.jsonl"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("a", encoding="utf-8") as opened:
+        opened.write(line + "\n")
+    if settings.webhook_url:
+        request = urllib.request.Request(
+            settings.webhook_url, data=line.encode(), headers={"Content-Type": "application/json"}
+        )
+        try:
+            urllib.request.urlopen(request, timeout=10).close()
+        except OSError as failed:  # a webhook that is down must not hide the failure itself
+            context.log.warning(f"ENERGY_WEBHOOK_URL could not be reached: {failed}")
+
+
+def build_jobs() -> dict[str, object]:
+    """The jobs by name."""
+    everything = dg.AssetSelection.all()
+    raw = dg.AssetSelection.groups("raw")
+    hooks = {report_failure}
+    return {
+        "load": dg.define_asset_job(
+            "load", raw, description="Only the raw tables: whatever the sources have that is new.", hooks=hooks
+        ),
+        "build": dg.define_asset_job(
+            "build", everything - raw, description="Everything from the raw tables to the published copy.", hooks=hooks
+        ),
+        "daily": dg.define_asset_job(
+            "daily",
+            everything,
+            description="The morning run: load, build, score, flag, publish, for one issue date or a range.",
+            hooks=hooks,
+        ),
+        "weekly_training": dg.define_asset_job(
+            "weekly_training",
+            everything,
+            config=RETRAIN,
+            description="The morning run with a challenger per kind of meter; the gate decides.",
+            hooks=hooks,
+        ),
+    }

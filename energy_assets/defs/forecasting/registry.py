@@ -1,0 +1,40 @@
+"""Which model speaks at an instant: rows of `forecasts.model_decisions` and `model_versions`, and the artefacts.
+
+A replay uses the model that was promoted before its issue time, so that a past day is forecast as it would have been.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import duckdb
+
+from energy_assets.forecasting import TrainedModel, load
+
+
+def champion(
+    con: duckdb.DuckDBPyConnection, folder: Path, model_name: str, at: datetime
+) -> tuple[TrainedModel, datetime] | None:
+    """The model promoted last before `at`, with when it was trained; None where none was, or its artefact is lost."""
+    row = con.execute(
+        """SELECT v.artefact, v.trained_at_utc
+        FROM forecasts.model_decisions d JOIN forecasts.model_versions v ON v.model_version = d.to_version
+        WHERE d.model_name = ? AND d.decided_at_utc <= ?
+        ORDER BY d.decided_at_utc DESC, d.decision = 'promoted' DESC LIMIT 1""",
+        [model_name, at],
+    ).fetchone()
+    if row is None or not (folder / row[0]).exists():
+        return None
+    return load(folder / row[0]), row[1]
+
+
+def roles(con: duckdb.DuckDBPyConnection) -> None:
+    """Brings `role` in line with the decisions: the last promoted is champion, its predecessors are retired."""
+    con.execute(
+        """UPDATE forecasts.model_versions AS v SET role = CASE
+            WHEN v.model_version IN (SELECT arg_max(to_version, decided_at_utc) FROM forecasts.model_decisions
+                                     GROUP BY model_name) THEN 'champion'
+            WHEN v.model_version IN (SELECT to_version FROM forecasts.model_decisions) THEN 'retired'
+            ELSE 'challenger' END"""
+    )

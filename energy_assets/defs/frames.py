@@ -1,0 +1,88 @@
+"""Frames that several assets fetch: features with labels as they were known, recent history, forecasts.
+
+Belongs here: SQL that reads. Everything takes the instant as of which it is asked; nothing known later comes back.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import duckdb
+import polars as pl
+
+# The version of an hour that was in force at $as_of.
+AS_OF = "known_from_utc <= $as_of AND (known_to_utc IS NULL OR known_to_utc > $as_of)"
+
+
+def kinds_of_meters(con: duckdb.DuckDBPyConnection) -> list[str]:
+    """Kinds that have day-ahead features, in order."""
+    return [r[0] for r in con.execute("SELECT DISTINCT kind FROM features.feat_demand_day_ahead ORDER BY 1").fetchall()]
+
+
+def features_at(con: duckdb.DuckDBPyConnection, issued_at: datetime) -> pl.DataFrame:
+    """Features of one issue time, all meters."""
+    return con.sql(
+        "SELECT * EXCLUDE (load_id) FROM features.feat_demand_day_ahead WHERE issued_at_utc = $issued_at "
+        "ORDER BY meter_id, interval_start_utc",
+        params={"issued_at": issued_at},
+    ).pl()
+
+
+def labelled_features(con: duckdb.DuckDBPyConnection, *, as_of: datetime, days: int) -> pl.DataFrame:
+    """Features of the issue days before `as_of` with the demand that was known of them by then.
+
+    `demand_kwh` is null where it was not known or is set aside; `label_known_at_utc` says since when it is.
+    """
+    return con.sql(
+        f"""SELECT f.* EXCLUDE (load_id), v.demand_kwh, v.known_from_utc AS label_known_at_utc
+        FROM features.feat_demand_day_ahead f
+        LEFT JOIN (SELECT * FROM intermediate.int_demand_versions WHERE {AS_OF}) v
+            ON v.meter_id = f.meter_id AND v.interval_start_utc = f.interval_start_utc
+        WHERE f.issued_at_utc < $as_of AND f.issued_at_utc >= $since
+        ORDER BY f.meter_id, f.issued_at_utc, f.interval_start_utc""",
+        params={"as_of": as_of, "since": as_of - timedelta(days=days)},
+    ).pl()
+
+
+def hourly_history(con: duckdb.DuckDBPyConnection, *, as_of: datetime, days: int) -> pl.DataFrame:
+    """The hours of the last `days` days as they were known, with gaps as rows."""
+    return con.sql(
+        f"""SELECT h.meter_id, h.interval_start_utc, h.interval_end_utc, h.local_date, h.local_hour,
+               v.demand_reported_kwh, v.demand_kwh, coalesce(v.quality, 'missing') AS quality,
+               v.meter_id IS NULL AS is_gap, v.known_from_utc AS known_at_utc
+        FROM marts.fct_demand_hourly h
+        LEFT JOIN (SELECT * FROM intermediate.int_demand_versions WHERE {AS_OF}) v
+            ON v.meter_id = h.meter_id AND v.interval_start_utc = h.interval_start_utc
+        WHERE h.interval_end_utc <= $as_of AND h.interval_start_utc >= $since
+        ORDER BY h.meter_id, h.interval_start_utc""",
+        params={"as_of": as_of, "since": as_of - timedelta(days=days)},
+    ).pl()
+
+
+def meters(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
+    """Master data of all meters."""
+    return con.sql("SELECT * FROM raw.meters ORDER BY meter_id").pl()
+
+
+def actuals(con: duckdb.DuckDBPyConnection, *, as_of: datetime, since: datetime) -> pl.DataFrame:
+    """Demand per meter and hour as known at `as_of`, from `since` on."""
+    return con.sql(
+        f"SELECT meter_id, interval_start_utc, demand_kwh, local_date FROM intermediate.int_demand_versions "
+        f"WHERE {AS_OF} AND interval_start_utc >= $since AND demand_kwh IS NOT NULL ORDER BY ALL",
+        params={"as_of": as_of, "since": since},
+    ).pl()
+
+
+def published(con: duckdb.DuckDBPyConnection, *, since: datetime, until: datetime) -> pl.DataFrame:
+    """Hourly means of what others published, the first version of each hour."""
+    return con.sql(
+        """SELECT meter_id, publisher, date_trunc('hour', interval_start_utc) AS interval_start_utc,
+               sum(energy_kwh::DECIMAL(18, 6))::DOUBLE AS demand_kwh, min(known_at_utc) AS known_at_utc
+        FROM (SELECT * FROM raw.published_forecasts WHERE interval_start_utc >= $since AND interval_start_utc < $until
+              QUALIFY row_number() OVER (
+                  PARTITION BY meter_id, publisher, interval_start_utc ORDER BY known_at_utc) = 1)
+        GROUP BY 1, 2, 3
+        HAVING sum(epoch(interval_end_utc - interval_start_utc)) >= 3600
+        ORDER BY ALL""",
+        params={"since": since, "until": until},
+    ).pl()

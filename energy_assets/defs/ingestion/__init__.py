@@ -1,0 +1,1 @@
+"""Raw tables: sources and the simulator, through the ledger."""

@@ -1,0 +1,1 @@
+"""Anomalies, drift, scores."""

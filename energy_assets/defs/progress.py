@@ -1,0 +1,63 @@
+"""What a run says on the console: a line when a step begins, one when it ends, and whatever went wrong."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+
+import dagster as dg
+
+
+class ProgressHandler(logging.Handler):
+    """Prints the few events that a person waits for; Dagster keeps all of them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._began: dict[str, float] = {}
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """One line to standard error, or none."""
+        line = self._line(record)
+        if line:
+            sys.stderr.write(line + "\n")
+            sys.stderr.flush()
+
+    def _line(self, record: logging.LogRecord) -> str | None:
+        meta = getattr(record, "dagster_meta", {})
+        event = meta.get("dagster_event") if isinstance(meta, dict) else None
+        if event is None:
+            return f"    {record.getMessage()}" if record.levelno >= logging.INFO else None
+        step = event.step_key or "run"
+        kind = event.event_type_value
+        if kind == dg.DagsterEventType.STEP_START.value:
+            self._began[step] = time.monotonic()
+            return f"  > {step}"
+        if kind == dg.DagsterEventType.STEP_SUCCESS.value:
+            return f"  + {step} ({time.monotonic() - self._began.get(step, time.monotonic()):.1f} s)"
+        if kind == dg.DagsterEventType.STEP_SKIPPED.value:
+            return f"  - {step} skipped"
+        if kind in (dg.DagsterEventType.STEP_FAILURE.value, dg.DagsterEventType.RUN_FAILURE.value):
+            return f"  ! {step}: {event.message}\n{self._cause(event)}"
+        if kind == dg.DagsterEventType.STEP_UP_FOR_RETRY.value:
+            return f"  ~ {step} will be tried again"
+        if kind == dg.DagsterEventType.ASSET_CHECK_EVALUATION.value:
+            data = event.event_specific_data
+            if not data.passed:
+                return f"    check {data.asset_key.to_user_string()}:{data.check_name} {data.severity.value.lower()}"
+        return None
+
+    @staticmethod
+    def _cause(event: dg.DagsterEvent) -> str:
+        error = getattr(event.event_specific_data, "error", None)
+        while error is not None and error.cause is not None:
+            error = error.cause
+        return f"    {error.message.strip()}" if error is not None else ""
+
+
+@dg.logger(description="A line per step and per failed check.")
+def progress_logger(init_context: dg.InitLoggerContext) -> logging.Logger:
+    """The console logger of every run."""
+    logger = logging.Logger("energy_assets.progress", level=logging.INFO)
+    logger.addHandler(ProgressHandler())
+    return logger

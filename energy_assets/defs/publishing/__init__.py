@@ -1,0 +1,1 @@
+"""The copy that BI reads."""

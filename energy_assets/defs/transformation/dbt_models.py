@@ -1,0 +1,83 @@
+"""The dbt project as one set of assets; Dagster splits it around the Python assets that stand between its models."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from typing import Any
+
+import dagster as dg
+from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtCliResource, DbtProject, dbt_assets
+
+from energy_assets.defs.issues import run_issues
+from energy_assets.defs.resources import POOL, WarehouseResource
+from energy_assets.defs.transformation.arguments import build_arguments
+from energy_assets.settings import DBT_PROJECT_DIR
+
+# A folder of the project is a schema of the warehouse and a group of the graph.
+GROUP_OF_FOLDER = {"intermediate": "marts"}
+OWNER_OF_GROUP = {"features": "team:forecasting", "reporting": "team:analytics"}
+AWAITED = {"marts", "reporting"}  # groups that somebody waits for
+
+
+def dbt_project() -> DbtProject:
+    """The project; its manifest is made by `make setup`."""
+    return DbtProject(project_dir=DBT_PROJECT_DIR, profiles_dir=DBT_PROJECT_DIR)
+
+
+class EnergyTranslator(DagsterDbtTranslator):
+    """Asset keys are `[schema, table]`, groups follow the folders."""
+
+    def __init__(self, timezone: str) -> None:
+        super().__init__(settings=DagsterDbtTranslatorSettings(enable_source_tests_as_checks=True))
+        self._timezone = timezone
+
+    def get_asset_key(self, dbt_resource_props: Mapping[str, Any]) -> dg.AssetKey:
+        """`[schema, table]` for models, seeds and sources alike."""
+        return dg.AssetKey([dbt_resource_props["schema"], dbt_resource_props["name"]])
+
+    def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
+        """The folder's group."""
+        folder = dbt_resource_props["fqn"][1]
+        return GROUP_OF_FOLDER.get(folder, folder)
+
+    def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> list[str]:
+        """The team that answers for the group."""
+        return [OWNER_OF_GROUP.get(str(self.get_group_name(dbt_resource_props)), "team:data-platform")]
+
+    def get_asset_spec(self, manifest: Mapping[str, Any], unique_id: str, project: DbtProject | None) -> dg.AssetSpec:
+        """dbt's spec, with a freshness policy where somebody waits for the table."""
+        spec = super().get_asset_spec(manifest, unique_id, project)
+        if spec.group_name in AWAITED:
+            spec = spec.replace_attributes(freshness_policy=morning_freshness(self._timezone))
+        return spec
+
+
+def morning_freshness(timezone: str) -> dg.FreshnessPolicy:
+    """Made anew every morning: by ten, from at most a day before."""
+    return dg.FreshnessPolicy.cron(deadline_cron="0 10 * * *", lower_bound_delta=timedelta(hours=24), timezone=timezone)
+
+
+def build_dbt_models(timezone: str) -> dg.AssetsDefinition:
+    """All models of the project. One step of a run makes staging to features, another one reporting."""
+    project = dbt_project()
+
+    @dbt_assets(
+        manifest=project.manifest_path,
+        project=project,
+        dagster_dbt_translator=EnergyTranslator(timezone),
+        exclude="resource_type:unit_test",
+        name="dbt_models",
+        pool=POOL,
+        retry_policy=dg.RetryPolicy(max_retries=1, delay=5),
+    )
+    def dbt_models(context: dg.AssetExecutionContext, dbt: DbtCliResource, energy: WarehouseResource) -> Iterator[Any]:
+        issues = run_issues(context, energy.config, energy.warehouse, energy.now())
+        # The profile reads the file's path from the environment, as does a dbt call from the shell.
+        os.environ["ENERGY_DATABASE"] = str(energy.settings.database)
+        os.environ["DBT_INDIRECT_SELECTION"] = "cautious"  # a test that spans both steps would fail in the first
+        invocation = dbt.cli(build_arguments(energy.config, issues), context=context)
+        yield from invocation.stream().fetch_row_counts().fetch_column_metadata()
+
+    return dbt_models

@@ -1,0 +1,76 @@
+"""From a few quantiles to a distribution: probabilities and quantiles in between.
+
+Belongs here: the interpolation and its tails, vectorised over rows. Does not belong here: making or calibrating
+quantiles.
+
+Between two quantiles the distribution function is linear in the value (the quantile function is piecewise linear and
+monotone). Beyond the outermost quantiles the tails are exponential, with the scale that the two outermost quantiles
+imply: with the quantiles 0.90 and 0.95 an upper tail `P(X > x) = 0.05 exp(-(x - q95) / s)`, `s = (q95 - q90) / ln 2`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+
+def exceedance(levels: Floats, values: Floats, thresholds: Floats) -> Floats:
+    """P(X > threshold) per row.
+
+    Args:
+        levels: (k,) increasing probabilities strictly between 0 and 1, k >= 2.
+        values: (n, k) the quantiles at these levels. Rows that cross are sorted first.
+        thresholds: (n,) in the unit of the values.
+
+    Example:
+        >>> exceedance(np.array([0.1, 0.5, 0.9]), np.array([[1.0, 2.0, 4.0]]), np.array([3.0])).round(3).tolist()
+        [0.3]
+    """
+    values = np.sort(values, axis=1)
+    x = thresholds[:, None]
+    below = (values <= x).sum(axis=1)  # how many quantiles lie at or below the threshold
+    inner = np.clip(below, 1, len(levels) - 1)
+    rows = np.arange(len(values))
+    left, right = values[rows, inner - 1], values[rows, inner]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = np.where(right > left, (thresholds - left) / (right - left), 0.0)
+    cdf = levels[inner - 1] + np.clip(share, 0.0, 1.0) * (levels[inner] - levels[inner - 1])
+    upper_scale, lower_scale = _tail_scales(levels, values)
+    above_last, below_first = thresholds - values[:, -1], values[:, 0] - thresholds
+    upper = (1 - levels[-1]) * _decay(above_last, upper_scale)
+    lower = 1 - levels[0] * _decay(below_first, lower_scale)
+    inside = np.where(below == 0, lower, 1.0 - cdf)
+    return np.asarray(np.where(below == len(levels), upper, inside), dtype=np.float64)
+
+
+def quantile_at(levels: Floats, values: Floats, probability: float) -> Floats:
+    """The quantile at one probability per row, the inverse of `exceedance`.
+
+    Example:
+        >>> quantile_at(np.array([0.1, 0.5, 0.9]), np.array([[1.0, 2.0, 4.0]]), 0.7).tolist()
+        [3.0]
+    """
+    values = np.sort(values, axis=1)
+    upper_scale, lower_scale = _tail_scales(levels, values)
+    if probability > levels[-1]:
+        return np.asarray(values[:, -1] + upper_scale * np.log((1 - levels[-1]) / (1 - probability)))
+    if probability < levels[0]:
+        return np.asarray(values[:, 0] - lower_scale * np.log(levels[0] / probability))
+    right = int(np.clip(np.searchsorted(levels, probability), 1, len(levels) - 1))
+    share = (probability - levels[right - 1]) / (levels[right] - levels[right - 1])
+    return np.asarray(values[:, right - 1] + share * (values[:, right] - values[:, right - 1]))
+
+
+def _tail_scales(levels: Floats, values: Floats) -> tuple[Floats, Floats]:
+    upper = (values[:, -1] - values[:, -2]) / np.log((1 - levels[-2]) / (1 - levels[-1]))
+    lower = (values[:, 1] - values[:, 0]) / np.log(levels[1] / levels[0])
+    return upper, lower
+
+
+def _decay(distance: Floats, scale: Floats) -> Floats:
+    """exp(-distance / scale); a scale of zero has no tail: 1 at distance 0, else 0."""
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        decayed = np.exp(-np.maximum(distance, 0.0) / scale)
+    return np.where(scale > 0, decayed, 0.0)

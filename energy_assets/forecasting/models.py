@@ -1,0 +1,184 @@
+"""What a trained day-ahead model is, and how it predicts.
+
+Belongs here: the parts of the model (point members, quantile models, calibration), their parameters and prediction in
+log ratios and kWh. Does not belong here: fitting (`training.py`), files (`artefact.py`), fallbacks (`scoring.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import lightgbm as lgb
+import numpy as np
+import polars as pl
+
+from energy_assets.forecasting.calibration import Calibration
+from energy_assets.forecasting.features import Matrix, design_matrix, from_log_ratio, recent_level
+from energy_assets.forecasting.linear import HourlyRidge, linear_columns
+
+QUANTILES = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
+MEDIAN = 0.5
+MODEL_NAME = "demand_blend"
+MEMBERS = ("ridge", "boosted_ridge", "direct_trees")
+# a season seen once is remembered by heart: this member learns the season from weather and demand only
+SEASON_FEATURES = ("day_of_year", "year_sin_1", "year_cos_1", "year_sin_2", "year_cos_2")
+SPREAD_FEATURES = (
+    "local_hour",
+    "day_of_week",
+    "day_type_code",
+    "demand_same_weekday_spread",
+    "demand_week_change",
+    "demand_last_day_min_log_ratio",
+    "demand_last_day_max_log_ratio",
+    "demand_same_weekday_median_log_ratio",
+    "morning_log_ratio",
+    "temperature_c",
+    "temperature_change_2d_c",
+)
+
+
+@dataclass(frozen=True)
+class Params:
+    """Everything that can be tuned. `threads` is part of the version: it decides the order of sums."""
+
+    seed: int = 7
+    threads: int = 1
+    ridge_alpha: float = 20.0
+    trees: int = 200
+    learning_rate: float = 0.08
+    direct_leaves: int = 24
+    residual_leaves: int = 15
+    quantile_trees: int = 60
+    quantile_leaves: int = 7
+    max_rows: int = 40_000
+    calibration_days: int = 60
+    block_days: int = 14
+
+    def lightgbm(self, **more: Any) -> dict[str, Any]:
+        """LightGBM parameters under which the same rows give the same bits."""
+        return {
+            "num_threads": self.threads,
+            "seed": self.seed,
+            "deterministic": True,
+            "force_row_wise": True,
+            "verbose": -1,
+            "learning_rate": self.learning_rate,
+            **more,
+        }
+
+
+@dataclass(frozen=True)
+class PointModel:
+    """Three members and their weights. All speak in log ratios to the meter's recent level."""
+
+    names: tuple[str, ...]
+    ridge: HourlyRidge
+    boosted: lgb.Booster
+    direct: lgb.Booster
+    reference_slope: float
+    weights: tuple[float, ...]
+
+    def members(self, matrix: Matrix) -> Matrix:
+        """Rows × members (`MEMBERS`)."""
+        linear = self.ridge.predict(linear_columns(matrix, self.names), matrix[:, self.names.index("local_hour")])
+        boosted = linear + np.asarray(self.boosted.predict(matrix, num_threads=1))
+        reference = self.reference_slope * reference_ratio(matrix, self.names)
+        direct = reference + np.asarray(self.direct.predict(matrix[:, direct_columns(self.names)], num_threads=1))
+        return np.column_stack([linear, boosted, direct])
+
+    def predict(self, matrix: Matrix) -> Matrix:
+        """Log ratios, one per row."""
+        result: Matrix = self.members(matrix) @ np.asarray(self.weights)
+        return result
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """A model of one kind of meter. Immutable; `version` is a hash of all that went into it.
+
+    `metrics` are of days that the judged fit had not learned from. `fallback_bands` are the quantiles of the log
+    ratio between demand and the seasonal naive forecast on the training rows.
+    """
+
+    name: str
+    kind: str
+    version: str
+    as_of_utc: datetime
+    train_start_utc: datetime
+    train_end_utc: datetime
+    rows: int
+    needs_weather: bool
+    offset: float
+    point: PointModel
+    quantile_models: Mapping[float, lgb.Booster]
+    calibration: Calibration
+    fallback_bands: tuple[float, ...]
+    params: Params = field(default_factory=Params)
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Ordered names of the features."""
+        return self.point.names
+
+    def importance(self) -> dict[str, float]:
+        """Share of each feature in the gain of the tree members, summing to 1."""
+        gain = dict.fromkeys(self.features, 0.0)
+        direct = [self.features[i] for i in direct_columns(self.features)]
+        for booster, names in ((self.point.boosted, self.features), (self.point.direct, direct)):
+            values = booster.feature_importance(importance_type="gain")
+            total = float(values.sum()) or 1.0
+            for name, value in zip(names, values, strict=True):
+                gain[name] += float(value) / total / 2
+        return gain
+
+    def predict(self, frame: pl.DataFrame) -> Matrix:
+        """Calibrated quantiles in kWh: rows × `QUANTILES`, sorted along the row, never below 0.
+
+        Args:
+            frame: rows of `features.feat_demand_day_ahead` whose `recent_level()` is known; other rows give NaN.
+        """
+        matrix = design_matrix(frame, self.features, offset=self.offset)
+        values = predict_quantiles(self.point.predict(matrix), matrix, self.features, self.quantile_models)
+        values = self.calibration.apply(values, matrix[:, self.features.index("local_hour")])
+        level = frame.select(recent_level().cast(pl.Float64).fill_null(float("nan")))
+        return from_log_ratio(uncross(values), level.to_numpy().reshape(-1, 1), self.offset)
+
+
+def reference_ratio(matrix: Matrix, names: tuple[str, ...]) -> Matrix:
+    """Log ratio of the same hour of the last known day; of the same weekday, else 0, where that is unknown."""
+    last_day = matrix[:, names.index("demand_last_day_same_hour_log_ratio")]
+    weekday = matrix[:, names.index("demand_same_weekday_median_log_ratio")]
+    result: Matrix = np.nan_to_num(np.where(np.isfinite(last_day), last_day, weekday), nan=0.0)
+    return result
+
+
+def direct_columns(names: tuple[str, ...]) -> list[int]:
+    """Columns that the direct trees see."""
+    return [i for i, name in enumerate(names) if name not in SEASON_FEATURES]
+
+
+def spread_matrix(point: Matrix, matrix: Matrix, names: tuple[str, ...]) -> Matrix:
+    """What the quantile models see: the point forecast and the few columns that say how sure it is."""
+    return np.column_stack([point, matrix[:, [names.index(n) for n in SPREAD_FEATURES if n in names]]])
+
+
+def predict_quantiles(
+    point: Matrix, matrix: Matrix, names: tuple[str, ...], models: Mapping[float, lgb.Booster]
+) -> Matrix:
+    """Rows × quantiles in log ratios, not yet calibrated; the median is the point forecast."""
+    spread = spread_matrix(point, matrix, names)
+    columns = [point + np.asarray(models[q].predict(spread, num_threads=1)) if q in models else point for q in QUANTILES]
+    return np.column_stack(columns)
+
+
+def uncross(quantiles: Matrix) -> Matrix:
+    """Quantiles sorted outward from the median, which stays: the nearer to it one was fitted on more data."""
+    middle = QUANTILES.index(MEDIAN)
+    result = quantiles.copy()
+    result[:, middle:] = np.maximum.accumulate(result[:, middle:], axis=1)
+    result[:, : middle + 1] = np.minimum.accumulate(result[:, middle::-1], axis=1)[:, ::-1]
+    return result

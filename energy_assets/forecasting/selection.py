@@ -1,0 +1,143 @@
+"""Which rows a model may learn from, and how they are split into days seen and not seen.
+
+Belongs here: the as-of rule for labels, usable inputs, thinning, folds over time, the naive value that fallbacks and
+baselines share. Does not belong here: fitting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from energy_assets.forecasting.features import recent_level
+from energy_assets.forecasting.models import Params
+
+Mask = NDArray[np.bool_]
+
+STALE_DAYS = 3
+MIN_KNOWN_DAYS = 7
+WEATHER_SHARE = 0.5
+RECENT_ISSUES = 56
+KEEP_DAYS = 60
+ORDER = ("meter_id", "issued_at_utc", "interval_start_utc")
+NAIVE_COLUMNS = ("demand_lag_7d_kwh", "demand_lag_14d_kwh", "demand_lag_21d_kwh", "demand_lag_28d_kwh")
+LAST_RESORTS = (
+    "demand_last_day_same_hour_kwh",
+    "demand_lag_2d_kwh",
+    "demand_lag_1d_kwh",
+    "demand_last_day_mean_kwh",
+    "demand_mean_168h_kwh",
+    "demand_mean_24h_kwh",
+    "demand_last_known_kwh",
+)
+
+
+def naive_kwh() -> pl.Expr:
+    """Demand of the same hour one week before, else 2, 3, 4 weeks before, else of the last known day, else its mean.
+
+    Null only where nothing at all is known of the meter.
+    """
+    return pl.coalesce(pl.col(c) for c in NAIVE_COLUMNS + LAST_RESORTS)
+
+
+def is_stale() -> pl.Expr:
+    """Whether the newest reading known at issue time is more than `STALE_DAYS` old, or there is none."""
+    age = pl.col("issued_at_utc") - pl.col("data_cutoff_utc")
+    return (age > timedelta(days=STALE_DAYS)).fill_null(value=True)
+
+
+def learnable(frame: pl.DataFrame, *, kind: str, as_of: datetime) -> tuple[pl.DataFrame, bool]:
+    """Rows of the kind whose label and inputs were known at `as_of`, in a fixed order, and whether weather is used.
+
+    Weather is used if at least half of the rows of the newest 56 issue times have it; rows without it are then left out.
+
+    Raises:
+        ValueError: `as_of` has no time zone.
+    """
+    if as_of.tzinfo is None:
+        raise ValueError(f"as_of {as_of.isoformat()} has no time zone")
+    known_at = pl.col("label_known_at_utc" if "label_known_at_utc" in frame.columns else "interval_end_utc")
+    rows = frame.filter(
+        pl.col("kind") == kind,
+        pl.col("demand_kwh").is_finite(),
+        known_at <= as_of,
+        pl.col("interval_end_utc") <= as_of,
+        recent_level().is_finite(),
+        pl.col("known_days") >= MIN_KNOWN_DAYS,
+        ~is_stale(),
+    ).sort(ORDER)
+    issues = rows["issued_at_utc"].unique().sort()
+    if len(issues) == 0:
+        return rows, False
+    recent = rows.filter(pl.col("issued_at_utc") >= issues[-min(len(issues), RECENT_ISSUES)])
+    weather = float(recent["temperature_c"].is_not_null().mean() or 0.0) >= WEATHER_SHARE  # type: ignore[arg-type]
+    return (rows.filter(pl.col("temperature_c").is_finite()) if weather else rows), weather
+
+
+def subsample(rows: pl.DataFrame, limit: int) -> pl.DataFrame:
+    """At most about `limit` rows: all of the newest days, whole meter-days spread evenly over the older ones."""
+    if rows.height <= limit:
+        return rows
+    per_day = max(rows.height // max(rows["issued_at_utc"].n_unique(), 1), 1)
+    keep_days = min(KEEP_DAYS, max(limit // 2 // per_day, 1))
+    newest = rows["issued_at_utc"].max()
+    recent = pl.col("issued_at_utc") > newest - pl.duration(days=keep_days)
+    older = int(rows.select((~recent).sum()).item())
+    step = max(1, -(-older // max(limit - (rows.height - older), 1)))
+    # meters take turns, so that every older day is there with some meters and every meter with some days
+    turn = (pl.col("issued_at_utc").rank("dense") + pl.col("meter_id").rank("dense")) % step == 0
+    thin = rows.filter(recent | turn)
+    if thin.height <= limit:
+        return thin
+    fewer = -(-thin.height // limit)  # so many meters that even the newest days are too many: some of the meters' days
+    return thin.filter((pl.col("issued_at_utc").rank("dense") * 7 + pl.col("meter_id").rank("dense")) % fewer == 0)
+
+
+@dataclass(frozen=True)
+class Folds:
+    """Which rows are held out from which fit. All masks have one entry per row.
+
+    `splits`: (held out, learned from). `trailing` rows are forecast forward only; `later_half` is their second half;
+    `older` rows are all others.
+    """
+
+    splits: tuple[tuple[Mask, Mask], ...]
+    trailing: Mask
+    later_half: Mask
+    older: Mask
+
+
+def make_folds(issued: pl.Series, params: Params) -> Folds:
+    """Folds over issue times (a Datetime series, one entry per row).
+
+    Older days: two folds of alternating blocks. The trailing `calibration_days` (at most 30 % of the days): two
+    halves, each forecast by a fit on the days before it, less the one whose outcome was not known yet.
+    """
+    rank = (issued.rank("dense").to_numpy() - 1).astype(np.int64)
+    days = int(rank.max()) + 1
+    window = max(min(params.calibration_days, int(days * 0.3)), 2)
+    start, middle = days - window, days - window // 2
+    older: Mask = rank < start
+    later: Mask = rank >= middle
+    block = max(1, min(params.block_days, start // 4))
+    parity = (rank // block) % 2
+
+    def splits() -> Iterator[tuple[Any, Any]]:
+        for fold in (0, 1):
+            held_out = older & (parity == fold)
+            yield held_out, older & ~held_out
+        yield (rank >= start) & (rank < middle), rank < start - 1
+        yield later, rank < middle - 1
+
+    return Folds(
+        tuple((held_out, learned) for held_out, learned in splits() if held_out.any() and learned.any()),
+        ~older,
+        later,
+        older,
+    )

@@ -1,0 +1,248 @@
+"""Fitting the day-ahead model of one kind of meter.
+
+Belongs here: which rows may be learned from, cross-fitting over blocks of time, the fit of members, quantiles and
+calibration. Does not belong here: prediction (`models.py`), whether a model is promoted (`gate.py`).
+
+The scheme: members are fitted several times, each time without some blocks of days, to get residuals that they have
+not seen. Quantile models learn those of the older days; the trailing days, forecast strictly forward, calibrate.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict
+from datetime import datetime, timedelta
+
+import lightgbm as lgb
+import numpy as np
+import polars as pl
+from scipy.optimize import nnls
+
+from energy_assets.forecasting.calibration import calibrate
+from energy_assets.forecasting.features import (
+    CATEGORICAL_FEATURES,
+    Matrix,
+    design_matrix,
+    feature_names,
+    from_log_ratio,
+    log_ratio,
+    ratio_offset,
+    recent_level,
+)
+from energy_assets.forecasting.linear import fit_ridge, linear_columns
+from energy_assets.forecasting.metrics import point_metrics, quantile_metrics
+from energy_assets.forecasting.models import (
+    MEDIAN,
+    MEMBERS,
+    MODEL_NAME,
+    QUANTILES,
+    Params,
+    PointModel,
+    TrainedModel,
+    direct_columns,
+    predict_quantiles,
+    reference_ratio,
+    spread_matrix,
+    uncross,
+)
+from energy_assets.forecasting.selection import Folds, learnable, make_folds, naive_kwh, subsample
+
+__all__ = ["NotEnoughHistory", "Params", "train"]
+
+MIN_DAYS = 14
+BAND_WIDENING = 1.25  # fallbacks are needed when something is wrong: their bands are wider than in normal times
+FORMAT = 1  # part of the version: raise it when the same rows and parameters make another model
+
+
+class NotEnoughHistory(ValueError):
+    """A kind has too few days to learn from. Callers answer with the fallback forecast."""
+
+
+def train(
+    frame: pl.DataFrame, *, kind: str, as_of: datetime, seed: int = 7, threads: int = 1, params: Params | None = None
+) -> TrainedModel:
+    """Train the model of one kind of meter on what was known at `as_of`.
+
+    Args:
+        frame: `features.feat_demand_day_ahead` with the label `demand_kwh` (kWh per hour, null where not usable) and,
+            optionally, `label_known_at_utc`; rows of other kinds and rows not known at `as_of` are left out here.
+        kind: the kind of meter.
+        as_of: tz-aware; a label counts if it was known by then (`label_known_at_utc`, else the interval's end).
+        seed: of LightGBM's sampling; ignored, like `threads`, where `params` is given.
+        threads: LightGBM threads; another number is another model version.
+        params: all parameters.
+
+    Raises:
+        NotEnoughHistory: under 14 days with usable rows.
+    """
+    params = params or Params(seed=seed, threads=threads)
+    rows, weather = learnable(frame, kind=kind, as_of=as_of)
+    days = rows["issued_at_utc"].n_unique()
+    if days < MIN_DAYS:
+        raise NotEnoughHistory(
+            f"kind {kind}: {days} issue days with demand and inputs known at {as_of.isoformat()}, {MIN_DAYS} are needed"
+        )
+    span = rows.select(pl.col("interval_start_utc").min(), pl.col("interval_end_utc").max()).row(0)
+    rows = subsample(rows, params.max_rows)
+    names = feature_names(weather=weather)
+    offset = ratio_offset(rows)
+    matrix = design_matrix(rows, names, offset=offset)
+    target = rows.select(log_ratio(pl.col("demand_kwh"), offset)).to_series().to_numpy()
+    folds = make_folds(rows["issued_at_utc"], params)
+
+    members = np.full((rows.height, len(MEMBERS)), np.nan)
+    for held_out, learned in folds.splits:
+        learned = _thin(learned, params.max_rows // 2)
+        fitted = _fit_point(matrix[learned], target[learned], names, params)
+        members[held_out] = fitted.members(matrix[held_out])
+    judged = np.isfinite(members[:, 0])
+    weights = _weights(members[judged], target[judged])
+    out_of_sample = members @ np.asarray(weights)
+
+    quantile_models = _fit_quantiles(matrix, target, out_of_sample, names, folds.older & judged, params)
+    trailing = folds.trailing & judged
+    raw = predict_quantiles(out_of_sample[trailing], matrix[trailing], names, quantile_models)
+    hours = matrix[trailing, names.index("local_hour")]
+    # the median moves by what a mean of logs lacks (skewness, over all days); recent days alone would move it by chance
+    every = calibrate(
+        target[judged], out_of_sample[judged, None], matrix[judged, names.index("local_hour")], (MEDIAN,)
+    )
+    calibration = calibrate(target[trailing], raw, hours, QUANTILES).replace(QUANTILES.index(MEDIAN), every)
+    metrics = _held_out_metrics(rows, folds, trailing, raw, target, offset)
+    final = _fit_point(matrix, target, names, params, weights)
+    return TrainedModel(
+        name=f"{MODEL_NAME}_{kind}",
+        kind=kind,
+        version=_version(kind, as_of, names, params, matrix, target),
+        as_of_utc=as_of,
+        train_start_utc=span[0],
+        train_end_utc=span[1],
+        rows=rows.height,
+        needs_weather=weather,
+        offset=offset,
+        point=final,
+        quantile_models=quantile_models,
+        calibration=calibration,
+        fallback_bands=_fallback_bands(rows, target, offset),
+        params=params,
+        metrics=metrics,
+    )
+
+
+def _fit_point(
+    matrix: Matrix, target: Matrix, names: tuple[str, ...], params: Params, weights: tuple[float, ...] | None = None
+) -> PointModel:
+    columns = linear_columns(matrix, names)
+    hours = matrix[:, names.index("local_hour")]
+    ridge = fit_ridge(columns, target, hours, alpha=params.ridge_alpha)
+    trees = {"bagging_fraction": 0.7, "bagging_freq": 1, "feature_fraction": 0.4, "lambda_l2": 1.0, "objective": "l2"}
+    boosted = _fit_trees(
+        matrix,
+        target - ridge.predict(columns, hours),
+        names,
+        params.lightgbm(num_leaves=params.residual_leaves, min_data_in_leaf=20, **trees),
+        params.trees * 3 // 4,
+    )
+    reference = reference_ratio(matrix, names)
+    centred = reference - reference.mean()
+    # how far yesterday's same hour can be trusted: about 1 for a country, near 0 for a home
+    slope = float(np.clip((centred @ (target - target.mean())) / max(centred @ centred, 1e-9), 0.0, 1.0))
+    seen = direct_columns(names)
+    direct = _fit_trees(
+        np.ascontiguousarray(matrix[:, seen]),
+        target - slope * reference,
+        tuple(names[i] for i in seen),
+        params.lightgbm(num_leaves=params.direct_leaves, min_data_in_leaf=20, **trees),
+        params.trees,
+    )
+    return PointModel(names, ridge, boosted, direct, slope, weights or (1 / len(MEMBERS),) * len(MEMBERS))
+
+
+def _fit_quantiles(
+    matrix: Matrix, target: Matrix, point: Matrix, names: tuple[str, ...], use: Matrix, params: Params
+) -> dict[float, lgb.Booster]:
+    spread = spread_matrix(point[use], matrix[use], names)
+    residual = target[use] - point[use]
+    labels = ("point", *(str(i) for i in range(spread.shape[1] - 1)))
+    leaf = min(100, max(10, len(residual) // 20))
+    return {
+        q: _fit_trees(
+            spread,
+            residual,
+            labels,
+            params.lightgbm(
+                objective="quantile", alpha=q, num_leaves=params.quantile_leaves, min_data_in_leaf=leaf, max_bin=63
+            ),
+            params.quantile_trees,
+        )
+        for q in QUANTILES
+        if q != MEDIAN
+    }
+
+
+def _fit_trees(
+    matrix: Matrix, target: Matrix, names: tuple[str, ...], settings: dict[str, object], trees: int
+) -> lgb.Booster:
+    categorical = [n for n in names if n in CATEGORICAL_FEATURES]
+    data = lgb.Dataset(matrix, target, feature_name=list(names), categorical_feature=categorical, free_raw_data=True)
+    booster = lgb.train(settings, data, num_boost_round=trees)
+    # through its text, so that a model just trained and one read from its artefact are the same to the bit
+    return lgb.Booster(model_str=booster.model_to_string())
+
+
+def _weights(members: Matrix, target: Matrix) -> tuple[float, ...]:
+    """Convex weights from held-out rows, half-way to equal ones: estimated weights alone rarely beat the mean."""
+    scale = float(np.abs(members).max()) * np.sqrt(len(target)) * 10 or 1.0
+    solved, _ = nnls(np.vstack([members, np.full((1, len(MEMBERS)), scale)]), np.append(target, scale))
+    total = float(solved.sum()) or 1.0
+    mixed = 0.5 * solved / total + 0.5 / len(MEMBERS)
+    return tuple(float(w) for w in mixed / mixed.sum())
+
+
+def _thin(rows: Matrix, limit: int) -> Matrix:
+    """At most about `limit` of the true rows, evenly; cross-fits need no more."""
+    chosen = np.flatnonzero(rows)
+    step = max(1, -(-len(chosen) // max(limit, 1)))
+    return chosen if step == 1 else chosen[::step]
+
+
+def _fallback_bands(rows: pl.DataFrame, target: Matrix, offset: float) -> tuple[float, ...]:
+    naive = rows.select(log_ratio(naive_kwh(), offset).cast(pl.Float64).fill_null(float("nan"))).to_series().to_numpy()
+    error = (target - naive)[np.isfinite(naive)]
+    if len(error) == 0:
+        return (0.0,) * len(QUANTILES)
+    return tuple(float(v) for v in np.quantile(error, QUANTILES) * BAND_WIDENING)
+
+
+def _held_out_metrics(
+    rows: pl.DataFrame, folds: Folds, trailing: Matrix, raw: Matrix, target: Matrix, offset: float
+) -> dict[str, float]:
+    """Errors on the trailing days; the second half of them judges quantiles calibrated on the first."""
+    part = rows.filter(pl.Series(trailing))
+    level = part.select(recent_level()).to_series().to_numpy().reshape(-1, 1)
+    hours = part["local_hour"].cast(pl.Float64).to_numpy()
+    later = folds.later_half[trailing]
+    judged = later if later.any() and not later.all() else np.ones(len(part), dtype=bool)
+    learned = ~later if later.any() and not later.all() else judged
+    shift = calibrate(target[trailing][learned], raw[learned], hours[learned], QUANTILES)
+    quantiles = from_log_ratio(uncross(shift.apply(raw, hours)), level, offset)[judged]
+    actual = part["demand_kwh"].to_numpy()[judged]
+    median = quantiles[:, QUANTILES.index(0.5)]
+    found = {**point_metrics(actual, median), **quantile_metrics(actual, quantiles, QUANTILES)}
+    return {"held_out_rows": float(len(actual))} | {k: v for k, v in found.items() if np.isfinite(v)}
+
+
+def _version(
+    kind: str, as_of: datetime, names: tuple[str, ...], params: Params, matrix: Matrix, target: Matrix
+) -> str:
+    data = hashlib.sha256(matrix.tobytes() + target.tobytes()).hexdigest()
+    whole = {
+        "format": FORMAT,
+        "kind": kind,
+        "as_of": (as_of - timedelta(0)).isoformat(),
+        "features": names,
+        "params": asdict(params),
+        "data": data,
+    }
+    return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()[:16]

@@ -1,0 +1,106 @@
+"""Runs of the warehouse from the command line, in this process, over the jobs that the UI shows.
+
+With `definitions.py` and `defs/` the only module that knows of Dagster, and only by way of `defs.launching`.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+
+from energy_assets.config import ConfigError, load_config
+from energy_assets.settings import DBT_PROJECT_DIR, PROJECT_ROOT, Settings
+
+
+class RunError(RuntimeError):
+    """A run could not start or did not end well; the message says what to do."""
+
+
+def run_warehouse(issue_date: date | None, until: date | None = None, *, retrain: bool = False) -> date:
+    """Loads what is new, then builds everything for an issue date (default: the newest the data allows).
+
+    Returns:
+        The (last) issue date.
+
+    Raises:
+        RunError: `sources.yaml` is wrong, the date is out of range, or a step failed.
+    """
+    settings = Settings()
+    prepare(settings)
+    from energy_assets.defs.launching import LaunchError, launch
+
+    with _one_at_a_time(settings):
+        try:
+            return launch(settings, issue_date, until, retrain=retrain, say=_say)
+        except LaunchError as error:
+            raise RunError(str(error)) from None
+
+
+def open_ui(host: str, port: int) -> int:
+    """Runs `dagster dev` for the warehouse until it is stopped; returns its exit code."""
+    settings = Settings()
+    prepare(settings)
+    from energy_assets.defs.launching import repair
+
+    for run_id in repair():
+        _say(f"run {run_id} had been killed; marked failed")
+    return subprocess.call(
+        [sys.executable, "-m", "dagster", "dev", "-w", str(PROJECT_ROOT / "workspace.yaml"), "-h", host, "-p", str(port)],
+        cwd=PROJECT_ROOT,
+    )
+
+
+def prepare(settings: Settings) -> None:
+    """Folders, Dagster's settings and the dbt manifest; cheap where all is there."""
+    try:
+        load_config(settings.sources_file)
+    except ConfigError as error:
+        raise RunError(str(error)) from None
+    os.environ.setdefault("DO_NOT_TRACK", "1")
+    os.environ["ENERGY_WAREHOUSE"] = str(settings.folder)
+    os.environ["DAGSTER_HOME"] = str(settings.dagster_home)
+    os.environ["ENERGY_DATABASE"] = str(settings.database)
+    settings.landing.mkdir(parents=True, exist_ok=True)
+    settings.dagster_home.mkdir(parents=True, exist_ok=True)
+    shipped = Path(__file__).with_name("dagster.yaml").read_text()
+    target = settings.dagster_home / "dagster.yaml"
+    if not target.exists() or target.read_text() != shipped:
+        target.write_text(shipped)
+    if not (DBT_PROJECT_DIR / "target" / "manifest.json").exists():
+        parse_dbt()
+
+
+def parse_dbt() -> None:
+    """Makes dbt's manifest, from which Dagster learns the models."""
+    command = [str(Path(sys.executable).with_name("dbt")), "parse", "--project-dir", str(DBT_PROJECT_DIR),
+               "--profiles-dir", str(DBT_PROJECT_DIR), "--quiet"]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RunError(f"dbt parse failed:\n{done.stdout}{done.stderr}")
+
+
+@contextmanager
+def _one_at_a_time(settings: Settings) -> Iterator[None]:
+    """One command-line run per warehouse; a second one waits. The lock falls with its process, however that ends."""
+    with (settings.folder / ".run.lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            _say(f"waiting for the run of process {lock.read().strip() or '?'} on {settings.folder}")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
+
+
+def _say(message: str) -> None:
+    sys.stderr.write(message + "\n")
+    sys.stderr.flush()

@@ -1,0 +1,109 @@
+"""Demand of a bidding zone, and its operator's own day-ahead forecast of it.
+
+Belongs here: millions of consumers seen from far away. Does not belong here: any one of them.
+The daily shapes and the response to temperature are those of a continental European zone with electric heating
+(about 4.5 % of mean load per degree below 15 C).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from energy_assets.simulation.calendar import LocalGrid
+from energy_assets.simulation.noise import Floats, Keys, between, jitter, keys, smooth
+
+PUBLISHER = "Simulated TSO"
+
+# load by local hour relative to the working day's mean, without heating and lighting
+_WORKDAY = np.array([
+    0.905, 0.865, 0.840, 0.820, 0.820, 0.860, 0.940, 1.020, 1.070, 1.090, 1.100, 1.110,
+    1.115, 1.095, 1.070, 1.045, 1.030, 1.035, 1.055, 1.065, 1.030, 0.995, 0.985, 0.955,
+])  # fmt: skip
+_SUNDAY = np.array([
+    0.875, 0.830, 0.795, 0.770, 0.755, 0.755, 0.765, 0.785, 0.825, 0.865, 0.895, 0.920,
+    0.950, 0.920, 0.875, 0.845, 0.835, 0.855, 0.900, 0.930, 0.915, 0.890, 0.900, 0.890,
+])  # fmt: skip
+_SATURDAY = np.array([
+    0.915, 0.870, 0.840, 0.810, 0.795, 0.805, 0.830, 0.865, 0.910, 0.950, 0.975, 0.990,
+    1.010, 0.980, 0.940, 0.910, 0.900, 0.910, 0.940, 0.955, 0.930, 0.900, 0.905, 0.895,
+])  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Zones:
+    """Lasting traits of zones, arrays of shape (M,)."""
+
+    seed: int
+    ids: tuple[str, ...]
+    base_kw: Floats
+    heating_share_per_c: Floats
+    cooling_share_per_c: Floats
+
+    @property
+    def capacity_kw(self) -> Floats:
+        """About the highest demand of a cold winter, in steps of 10 MW."""
+        result: Floats = np.ceil(self.base_kw * (1.1 + 16.0 * self.heating_share_per_c) / 1e4) * 1e4
+        return result
+
+    @property
+    def usual_kw(self) -> Floats:
+        """About the mean power."""
+        return self.base_kw
+
+
+def zones(seed: int, ids: tuple[str, ...]) -> Zones:
+    """The traits of zones, each a function of the seed and its own id."""
+
+    def key(stream: str) -> Keys:
+        return keys(seed, ids, f"zone-{stream}")
+
+    return Zones(
+        seed, ids, 1e6 * between(key("size"), 1.2, 3.6), between(key("heating"), 0.038, 0.052),
+        between(key("cooling"), 0.008, 0.018),
+    )
+
+
+def zone_kwh(zones_: Zones, grid: LocalGrid, temperature_c: Floats, felt_c: Floats, daylight_wm2: Floats) -> Floats:
+    """Energy per interval, kWh, shape (M, N); the weather arrays have the same shape."""
+    sunday = (grid.weekday == 6) | grid.holiday
+    shape = np.where(
+        grid.at(sunday.astype(np.float64)) > 0,
+        _clock(_SUNDAY, grid.hour),
+        np.where(grid.at((grid.weekday == 5).astype(np.float64)) > 0, _clock(_SATURDAY, grid.hour), _clock(_WORKDAY, grid.hour)),
+    )
+    shape = shape * (1.0 - 0.04 * grid.at(grid.bridge.astype(np.float64)))
+    season = grid.season()
+    holiday_month = np.exp(-0.5 * ((season - 0.617) / 0.028) ** 2)  # mid-August
+    year_end = np.exp(-0.5 * ((season + 0.5) % 1.0 - 0.494) ** 2 / 0.011**2)  # the days around the turn of the year
+    shape = shape * (1.0 - 0.1 * holiday_month - 0.06 * year_end)
+    dark = np.clip(1.0 - daylight_wm2 / 90.0, 0.0, 1.0)
+    lights = 0.055 * dark * np.exp(-0.5 * ((grid.hour - 19.0) / 1.9) ** 2)[None, :]
+    heat = zones_.heating_share_per_c[:, None] * np.maximum(15.0 - felt_c, 0.0)
+    heat = heat * (0.9 + 0.14 * _clock(_WORKDAY, grid.hour))[None, :]
+    cool = zones_.cooling_share_per_c[:, None] * np.maximum(0.6 * temperature_c + 0.4 * felt_c - 20.0, 0.0)
+    slow = 0.009 * smooth(keys(zones_.seed, zones_.ids, "zone-slow"), grid.seconds, 72.0)
+    quick = 0.006 * smooth(keys(zones_.seed, zones_.ids, "zone-quick"), grid.seconds, 7.0)
+    chance = 0.0025 * jitter(keys(zones_.seed, zones_.ids, "zone-chance"), grid.seconds)
+    kw = zones_.base_kw[:, None] * (0.88 * shape[None, :] + lights + heat + cool) * (1.0 + slow + quick + chance)
+    return np.asarray(kw * (grid.step_s / 3600.0), dtype=np.float64)
+
+
+def operator_forecast(zones_: Zones, kwh: Floats, grid: LocalGrid) -> Floats:
+    """The operator's forecast of `kwh` (M, N), one per local day, off by about 2.3 % of the load on average.
+
+    The error is drawn, not modelled: a bias of the day and a slow wander within it, each normal.
+    """
+    days = keys(zones_.seed, zones_.ids, "zone-operator-day")
+    bias = 0.016 * grid.at(smooth(days, grid.days * 86_400, 30.0))
+    wander = 0.023 * smooth(keys(zones_.seed, zones_.ids, "zone-operator-hour"), grid.seconds, 5.0)
+    return kwh * (1.0 + bias + wander)
+
+
+def _clock(shape: Floats, hour: Floats) -> Floats:
+    """A daily shape of 24 hourly means at local hours, joined by straight lines through the hours' middles."""
+    place = hour - 0.5
+    left = np.floor(place).astype(np.int64)
+    share = place - left
+    return (1.0 - share) * shape[left % 24] + share * shape[(left + 1) % 24]

@@ -1,0 +1,83 @@
+"""Readers: one per published format, from a file to frames that fit the contracts of `raw`.
+
+Belongs here: formats. A reader knows nothing of DuckDB, Dagster or the network: it takes a file and gives a `Batch`. What
+fetches files (from an API, say) stands apart from what reads them. Adding a format is a class in `config.sources`, a module
+here and a line in `_read`.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from energy_assets.config import (
+    EntsoeLoad,
+    FileSource,
+    ForecastFiles,
+    Market,
+    MeterFiles,
+    OpenMeteo,
+    TariffFiles,
+    TelemetryFiles,
+    UciHousehold,
+    WeatherFiles,
+)
+from energy_assets.sources.base import Batch, SourceError, SourceFile
+from energy_assets.sources.entsoe import read_entsoe_load
+from energy_assets.sources.files import find_files, source_file
+from energy_assets.sources.forecast_files import read_forecast_files
+from energy_assets.sources.meter_files import read_meter_files
+from energy_assets.sources.open_meteo import read_open_meteo
+from energy_assets.sources.readings import Reading
+from energy_assets.sources.tariff_files import read_tariff_files
+from energy_assets.sources.telemetry_files import read_telemetry_files
+from energy_assets.sources.uci import read_uci_household
+from energy_assets.sources.weather_files import read_weather_files
+
+__all__ = ["Batch", "SourceError", "SourceFile", "find_files", "read", "source_file"]
+
+
+def read(source: FileSource, file: SourceFile, market: Market, received_at: datetime) -> Batch:
+    """What a file holds, as rows of the raw tables and rejected rows.
+
+    Args:
+        source: the description from `sources.yaml`; its class chooses the reader.
+        file: the file and its checksum (`source_file`).
+        market: default of time zones, country and currency.
+        received_at: when the file came in, with an offset; readings far beyond it are rejected as `in_the_future`.
+
+    Returns:
+        The batch; every row of the file is in a table or rejected.
+
+    Raises:
+        SourceError: the file as a whole cannot be read; `reason` is one of missing_file, empty_file, changed_file,
+            unreadable_archive, unreadable_file, not_text, wrong_columns.
+        TypeError: the source is no source of files.
+    """
+    if received_at.tzinfo is None:
+        raise ValueError("received_at needs an offset")
+    batch = _read(source, Reading(file, market, received_at))
+    lost = batch.unaccounted()
+    if lost:
+        raise AssertionError(f"{file.path}: rows {lost[:5]} are neither loaded nor rejected; this is a fault of the reader")
+    return batch
+
+
+def _read(source: FileSource, reading: Reading) -> Batch:  # noqa: PLR0911
+    match source:
+        case EntsoeLoad():
+            return read_entsoe_load(source, reading)
+        case UciHousehold():
+            return read_uci_household(source, reading)
+        case MeterFiles():
+            return read_meter_files(source, reading)
+        case ForecastFiles():
+            return read_forecast_files(source, reading)
+        case OpenMeteo():
+            return read_open_meteo(source, reading)
+        case WeatherFiles():
+            return read_weather_files(source, reading)
+        case TelemetryFiles():
+            return read_telemetry_files(source, reading)
+        case TariffFiles():
+            return read_tariff_files(source, reading)
+    raise TypeError(f"source {source.name}: {type(source).__name__} has no files to read")

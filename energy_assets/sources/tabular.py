@@ -1,0 +1,131 @@
+"""CSV and Parquet as frames with the rows of the file numbered; CSV columns stay text.
+
+Belongs here: rows and columns. Does not belong here: what they mean, so nothing is parsed but the table itself.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from energy_assets.sources.base import REJECTED_SCHEMA, SourceError, SourceFile
+from energy_assets.sources.files import decode, read_bytes
+
+
+@dataclass(frozen=True)
+class TableRows:
+    """The rows of a file: `frame` has `file_row` (1 is the first data row); `rows` counts those rejected here too."""
+
+    frame: pl.DataFrame
+    rows: int
+    rejected: pl.DataFrame
+
+
+def read_table(file: SourceFile, delimiter: str, expected: Sequence[str], table_name: str) -> TableRows:
+    """A CSV or Parquet file, plain or packed; which of the two it is, its first bytes say.
+
+    Args:
+        file: the file.
+        delimiter: of the fields of a CSV.
+        expected: columns that must be there; more may be.
+        table_name: for the rejected rows.
+
+    Raises:
+        SourceError: `wrong_columns`, `empty_file` (also: a header without rows), `unreadable_file`, and what
+            `read_bytes` and `decode` raise.
+    """
+    content = read_bytes(file)
+    if content.startswith(b"PAR1"):
+        return _parquet(content, file.path, expected)
+    return csv_rows(decode(content, file.path), file.path, delimiter, expected, table_name)
+
+
+def _parquet(content: bytes, path: Path, expected: Sequence[str]) -> TableRows:
+    try:
+        frame = pl.read_parquet(io.BytesIO(content))
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise SourceError("unreadable_file", f"{path}: truncated or damaged Parquet ({error}). Fetch it again.") from None
+    check_columns(frame.columns, expected, path)
+    _check_rows(frame.height, path)
+    return TableRows(_numbered(frame), frame.height, pl.DataFrame(schema=REJECTED_SCHEMA))
+
+
+def csv_rows(text: str, path: Path, delimiter: str, expected: Sequence[str], table_name: str) -> TableRows:
+    """The rows of a CSV text, all columns text, names without surrounding spaces.
+
+    Blank lines are no rows. A row with more or fewer fields than the header is rejected as `wrong_field_count`: it
+    cannot be known which of its fields is which.
+    """
+    header = next(csv.reader([text.partition("\n")[0].rstrip("\r")], delimiter=delimiter), [])
+    names = [name.strip() for name in header]
+    check_columns(names, expected, path)
+    if len(set(names)) != len(names):
+        twice = sorted({n for n in names if names.count(n) > 1})
+        raise SourceError("wrong_columns", f"{path}: columns {twice} stand twice in the header; name them apart")
+    if _is_regular(text, delimiter, len(names)):
+        frame = pl.read_csv(
+            io.BytesIO(text.encode()), separator=delimiter, infer_schema=False, new_columns=names, raise_if_empty=False
+        )
+        _check_rows(frame.height, path)
+        return TableRows(_numbered(frame), frame.height, pl.DataFrame(schema=REJECTED_SCHEMA))
+    return _ragged(text, path, delimiter, names, table_name)
+
+
+def _is_regular(text: str, delimiter: str, fields: int) -> bool:
+    """Whether every line has the header's number of fields; a quoted delimiter or line break says no, harmlessly."""
+    lines = pl.Series(text.rstrip("\r\n").split("\n"))
+    return bool((lines.str.count_matches(delimiter, literal=True) == fields - 1).all()) and (
+        fields > 1 or not lines.str.strip_chars().eq("").any()
+    )
+
+
+def _ragged(text: str, path: Path, delimiter: str, names: list[str], table_name: str) -> TableRows:
+    """The careful way for the rare file that is no plain table: row by row, as only that tells which row is broken."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    next(reader)
+    try:
+        rows = [row for row in reader if row]
+    except csv.Error as error:
+        raise SourceError("unreadable_file", f"{path}: no CSV near line {reader.line_num} ({error})") from None
+    _check_rows(len(rows), path)
+    good = [(number, *row) for number, row in enumerate(rows, 1) if len(row) == len(names)]
+    bad = [(number, delimiter.join(row), len(row)) for number, row in enumerate(rows, 1) if len(row) != len(names)]
+    schema: dict[str, pl.DataType] = {"file_row": pl.Int64(), **dict.fromkeys(names, pl.String())}
+    rejected = pl.DataFrame(bad, schema=["file_row", "raw_text", "fields"], orient="row", infer_schema_length=None)
+    if bad:
+        rejected = rejected.select(
+            table_name=pl.lit(table_name),
+            file_row="file_row",
+            column_name=pl.lit(None, dtype=pl.String),
+            raw_text="raw_text",
+            reason=pl.lit("wrong_field_count"),
+            message=pl.format("{} fields where the header has {}", "fields", pl.lit(len(names))),
+        ).cast(REJECTED_SCHEMA)  # type: ignore[arg-type]
+    else:
+        rejected = pl.DataFrame(schema=REJECTED_SCHEMA)
+    return TableRows(pl.DataFrame(good, schema=schema, orient="row"), len(rows), rejected)
+
+
+def check_columns(found: Sequence[str], expected: Sequence[str], path: Path) -> None:
+    """Raises `wrong_columns` naming what is missing, what is there and what to do."""
+    missing = [name for name in expected if name not in found]
+    if missing:
+        raise SourceError(
+            "wrong_columns",
+            f"{path}: columns {missing} not found; the file has {list(found)}, expected are {list(expected)}. "
+            "Correct the columns or the delimiter in sources.yaml, or fetch the right file.",
+        )
+
+
+def _check_rows(rows: int, path: Path) -> None:
+    if rows == 0:
+        raise SourceError("empty_file", f"{path}: columns but no rows. Fetch the file again, or take it away.")
+
+
+def _numbered(frame: pl.DataFrame) -> pl.DataFrame:
+    return frame.with_columns(pl.int_range(1, pl.len() + 1, dtype=pl.Int64).alias("file_row"))

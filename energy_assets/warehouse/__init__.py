@@ -1,0 +1,26 @@
+"""The DuckDB files: short connections, idempotent writes, the published copy.
+
+Belongs here: everything that holds a connection. Does not belong here: formats (`sources`), models, Dagster.
+"""
+
+from energy_assets.warehouse.connection import Warehouse, WarehouseBusyError
+from energy_assets.warehouse.fingerprint import fingerprint, fingerprints
+from energy_assets.warehouse.ingestion import LoadReport, load_sources
+from energy_assets.warehouse.publishing import Manifest, current_manifest, publish
+from energy_assets.warehouse.writes import append_new, append_revisions, ensure_tables, replace_by_key
+
+__all__ = [
+    "LoadReport",
+    "Manifest",
+    "Warehouse",
+    "WarehouseBusyError",
+    "append_new",
+    "append_revisions",
+    "current_manifest",
+    "ensure_tables",
+    "fingerprint",
+    "fingerprints",
+    "load_sources",
+    "publish",
+    "replace_by_key",
+]

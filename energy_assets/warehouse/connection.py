@@ -1,0 +1,96 @@
+"""One connection at a time to the working file, always closed, retried while another process holds the lock.
+
+A DuckDB file takes one writing process or several reading ones, and an open reader keeps a writer out. So nothing here
+keeps a connection: it is opened for one piece of work and closed in `finally`, after an exception too.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import polars as pl
+
+from energy_assets.settings import Settings
+
+# Most BI drivers still carry DuckDB 1.5; files in this version are read by all since 1.4.
+STORAGE_VERSION = "v1.4.0"
+
+
+class WarehouseBusyError(RuntimeError):
+    """Another process holds the working file. The message names it, as DuckDB does."""
+
+
+@dataclass(frozen=True)
+class Warehouse:
+    """The working file of one warehouse. Holds no connection."""
+
+    database: Path
+    threads: int = 2
+    memory_limit: str = "1GB"
+    patience_s: float = 60.0
+
+    @classmethod
+    def of(cls, settings: Settings) -> Warehouse:
+        """The warehouse that the settings name."""
+        return cls(settings.database, settings.threads, settings.memory_limit)
+
+    @contextmanager
+    def connect(self, *, read_only: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection in UTC, closed at the end whatever happens.
+
+        Raises:
+            WarehouseBusyError: the file stayed locked for `patience_s` seconds.
+            FileNotFoundError: to be read, but not there.
+        """
+        if read_only and not self.database.exists():
+            raise FileNotFoundError(f"{self.database} is not there yet; run `energy-assets run` first")
+        self.database.parent.mkdir(parents=True, exist_ok=True)
+        con = self._open(read_only)
+        try:
+            con.execute("SET TimeZone='UTC'")
+            yield con
+        finally:
+            con.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection whose work is there as a whole or not at all."""
+        with self.connect() as con:
+            con.begin()
+            try:
+                yield con
+            except BaseException:
+                con.rollback()
+                raise
+            con.commit()
+
+    def frame(self, sql: str, parameters: Sequence[Any] | None = None) -> pl.DataFrame:
+        """The result of a query, read with a connection of its own."""
+        with self.connect(read_only=True) as con:
+            return con.sql(sql, params=parameters).pl()
+
+    def _open(self, read_only: bool) -> duckdb.DuckDBPyConnection:
+        config: dict[str, Any] = {"threads": self.threads, "memory_limit": self.memory_limit}
+        if not read_only:
+            config["storage_compatibility_version"] = STORAGE_VERSION
+        deadline, pause = time.monotonic() + self.patience_s, 0.05
+        while True:
+            try:
+                return duckdb.connect(str(self.database), read_only=read_only, config=config)
+            except duckdb.IOException as error:
+                if "lock" not in str(error).lower():
+                    raise
+                if time.monotonic() > deadline:
+                    raise WarehouseBusyError(
+                        f"{self.database} is held by another process ({error}). Readers belong on the published copy; "
+                        "`energy-assets doctor` says who holds the file."
+                    ) from error
+                time.sleep(pause * random.uniform(0.5, 1.5))  # jitter keeps two waiters from meeting again and again
+                pause = min(pause * 1.6, 1.0)

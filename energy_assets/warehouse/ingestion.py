@@ -1,0 +1,245 @@
+"""From sources to `raw`: which files are new, and one transaction per file.
+
+Belongs here: the ledger. Formats are read by `energy_assets.sources`, what changes in a table is decided in
+`corrections`. A file is known by its checksum: a file that grew or was replaced is read again, and only what it says
+anew comes in.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+import duckdb
+import polars as pl
+
+from energy_assets import simulation, sources
+from energy_assets.config import FileSource, Simulation, WarehouseConfig
+from energy_assets.config.sources import Source
+from energy_assets.contracts import TABLES
+from energy_assets.sources.base import Batch, SourceError, SourceFile
+from energy_assets.warehouse.connection import Warehouse
+from energy_assets.warehouse.corrections import write_batch
+from energy_assets.warehouse.writes import append_new, ensure_tables
+
+
+@dataclass
+class LoadReport:
+    """What a call of `load_sources` did: one row per file that was looked at."""
+
+    files: list[dict[str, object]] = field(default_factory=list)
+
+    def add(self, source: str, path: str, outcome: str, rows: int = 0, new: int = 0, rejected: int = 0) -> None:
+        """One file's outcome: loaded, unchanged or failed."""
+        self.files.append(
+            {"source": source, "path": path, "outcome": outcome, "rows": rows, "rows_new": new, "rejected": rejected}
+        )
+
+    def frame(self) -> pl.DataFrame:
+        """The rows as a frame."""
+        return pl.DataFrame(
+            self.files,
+            schema={"source": pl.String, "path": pl.String, "outcome": pl.String, "rows": pl.Int64,
+                    "rows_new": pl.Int64, "rejected": pl.Int64},
+        )  # fmt: skip
+
+
+def load_sources(
+    warehouse: Warehouse,
+    config: WarehouseConfig,
+    folder: Path,
+    *,
+    received_at: datetime,
+    known_until: datetime,
+    progress: Callable[[str], None] = lambda message: None,
+) -> LoadReport:
+    """Brings every source up to date.
+
+    Args:
+        folder: the warehouse folder that relative paths start from.
+        received_at: the receipt that corrections are known from.
+        known_until: the simulator's present; files are not bound by it.
+        progress: told a line per file.
+
+    A file that cannot be read becomes a rejected row with its reason, and the others go on.
+    """
+    with warehouse.transaction() as con:
+        ensure_tables(con, TABLES.values())
+    report = LoadReport()
+    for source in config.sources:
+        if isinstance(source, Simulation):
+            _load_simulation(warehouse, source, config, known_until, received_at, report, progress)
+        elif isinstance(source, FileSource):
+            _load_files(warehouse, source, config, folder, received_at, report, progress)
+    return report
+
+
+def _load_files(
+    warehouse: Warehouse,
+    source: FileSource,
+    config: WarehouseConfig,
+    folder: Path,
+    received_at: datetime,
+    report: LoadReport,
+    progress: Callable[[str], None],
+) -> None:
+    description = _sha256(source.model_dump_json(exclude={"path"}).encode())
+    try:
+        paths = sources.find_files(source, folder)
+    except SourceError as error:
+        with warehouse.transaction() as con:
+            _reject_file(con, source, source.path, "", error, received_at)
+        report.add(source.name, source.path, "failed", rejected=1)
+        progress(f"{source.name}: {error}")
+        return
+    for path in paths:
+        shown = str(path.relative_to(folder)) if path.is_relative_to(folder) else str(path)
+        stat = path.stat()
+        with warehouse.connect(read_only=True) as con:
+            last = _last_load(con, source.name, shown)
+        same_description = last is not None and last["description_sha256"] == description
+        if same_description and (last["size_bytes"], last["modified_ns"]) == (stat.st_size, stat.st_mtime_ns):
+            report.add(source.name, shown, "unchanged")
+            continue
+        with path.open("rb") as opened:
+            sha256 = hashlib.file_digest(opened, "sha256").hexdigest()
+        if same_description and last["sha256"] == sha256:
+            report.add(source.name, shown, "unchanged")
+            continue
+        entry = {"path": shown, "sha256": sha256, "description_sha256": description, "size_bytes": stat.st_size,
+                 "modified_ns": stat.st_mtime_ns, "covers_end_utc": None}  # fmt: skip
+        try:
+            batch = sources.read(source, SourceFile(path, sha256), config.market, received_at)
+        except SourceError as error:
+            with warehouse.transaction() as con:
+                load_id = _enter(con, source, entry, Batch(rows=0), 0, received_at, rejected=1)
+                _reject_file(con, source, shown, sha256, error, received_at, load_id)
+            report.add(source.name, shown, "failed", rejected=1)
+            progress(f"{shown}: {error}")
+            continue
+        _commit(warehouse, source, entry, batch, received_at, report, progress)
+
+
+def _load_simulation(
+    warehouse: Warehouse,
+    source: Simulation,
+    config: WarehouseConfig,
+    known_until: datetime,
+    received_at: datetime,
+    report: LoadReport,
+    progress: Callable[[str], None],
+) -> None:
+    sha256 = simulation.description_sha256(source, config.market)
+    with warehouse.connect(read_only=True) as con:
+        last = _last_load(con, source.name, "simulation")
+    known_after = last["covers_end_utc"] if last is not None and last["sha256"] == sha256 else None
+    if known_after is not None and known_after >= known_until:
+        report.add(source.name, "simulation", "unchanged")
+        return
+    batch = simulation.simulate(source, config.market, known_after=known_after, known_until=known_until)
+    entry = {"path": "simulation", "sha256": sha256, "description_sha256": sha256, "size_bytes": 0, "modified_ns": 0,
+             "covers_end_utc": known_until}  # fmt: skip
+    _commit(warehouse, source, entry, batch, received_at, report, progress)
+
+
+def _commit(
+    warehouse: Warehouse,
+    source: Source,
+    entry: dict[str, object],
+    batch: Batch,
+    received_at: datetime,
+    report: LoadReport,
+    progress: Callable[[str], None],
+) -> None:
+    """One file, one transaction: its rows, its rejected rows and its line in the ledger stand or fall together."""
+    with warehouse.transaction() as con:
+        load_id = _next_load_id(con)
+        written = write_batch(con, source, batch, load_id=load_id, received_at=received_at)
+        rejected = pl.concat([batch.rejected, written.rejected])
+        _enter(con, source, entry, batch, written.rows, received_at, rejected=rejected.height, load_id=load_id)
+        _write_rejected(con, source, str(entry["path"]), str(entry["sha256"]), rejected, received_at, load_id)
+    report.add(source.name, str(entry["path"]), "loaded", batch.rows, written.rows, rejected.height)
+    progress(f"{source.name}: {entry['path']}: {batch.rows:,} rows, {written.rows:,} new, {rejected.height:,} rejected")
+
+
+def _last_load(con: duckdb.DuckDBPyConnection, source: str, path: str) -> dict[str, object] | None:
+    newest = "SELECT * FROM raw.load_ledger WHERE source = ? AND path = ? ORDER BY load_id DESC LIMIT 1"
+    rows = con.sql(newest, params=[source, path]).pl()
+    return rows.row(0, named=True) if rows.height else None
+
+
+def _next_load_id(con: duckdb.DuckDBPyConnection) -> int:
+    row = con.execute("SELECT coalesce(max(load_id), 0) + 1 FROM raw.load_ledger").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def _enter(
+    con: duckdb.DuckDBPyConnection,
+    source: Source,
+    entry: dict[str, object],
+    batch: Batch,
+    new: int,
+    received_at: datetime,
+    *,
+    rejected: int,
+    load_id: int | None = None,
+) -> int:
+    number = load_id if load_id is not None else _next_load_id(con)
+    row = {"load_id": number, "source": source.name, **entry, "rows": batch.rows, "rows_new": new,
+           "rejected_rows": rejected, "received_at_utc": received_at}  # fmt: skip
+    ledger = TABLES["raw.load_ledger"]
+    append_new(con, ledger, pl.DataFrame([row], schema=ledger.polars_schema))
+    return number
+
+
+def _reject_file(
+    con: duckdb.DuckDBPyConnection,
+    source: FileSource,
+    path: str,
+    sha256: str,
+    error: SourceError,
+    received_at: datetime,
+    load_id: int = 0,
+) -> None:
+    """The file as a whole, kept as one rejected row; once, however often it is tried."""
+    known = con.execute(
+        "SELECT count(*) FROM raw.rejected_rows WHERE source = ? AND path = ? AND file_sha256 = ? AND reason = ?",
+        [source.name, path, sha256, error.reason],
+    ).fetchone()
+    if known and known[0]:
+        return
+    rejected = pl.DataFrame(
+        [{"table_name": "", "file_row": 0, "column_name": None, "raw_text": None, "reason": error.reason,
+          "message": str(error)}],
+        schema=Batch(rows=0).rejected.schema,
+    )  # fmt: skip
+    _write_rejected(con, source, path, sha256, rejected, received_at, load_id)
+
+
+def _write_rejected(
+    con: duckdb.DuckDBPyConnection,
+    source: Source,
+    path: str,
+    sha256: str,
+    rejected: pl.DataFrame,
+    received_at: datetime,
+    load_id: int,
+) -> None:
+    frame = rejected.with_columns(
+        source=pl.lit(source.name), path=pl.lit(path), file_sha256=pl.lit(sha256),
+        load_id=pl.lit(load_id, dtype=pl.Int64), loaded_at_utc=pl.lit(received_at).cast(pl.Datetime("us", "UTC")),
+    )  # fmt: skip
+    if frame.is_empty():
+        return
+    frame = TABLES["raw.rejected_rows"].conform(frame)
+    con.register("rejected", frame.to_arrow())
+    con.execute("INSERT INTO raw.rejected_rows SELECT * FROM rejected ORDER BY file_row, table_name, reason")
+    con.unregister("rejected")
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
