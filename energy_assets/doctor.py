@@ -43,7 +43,9 @@ def examine(settings: Settings) -> list[Finding]:
 
 def _python(settings: Settings) -> list[Finding]:
     good = (3, 11) <= sys.version_info[:2] < (3, 14)
-    return [Finding("python", good, sys.version.split()[0], "use Python 3.11, 3.12 or 3.13: rm -rf .venv && make setup")]
+    return [
+        Finding("python", good, sys.version.split()[0], "use Python 3.11, 3.12 or 3.13: rm -rf .venv && make setup")
+    ]
 
 
 def _packages(settings: Settings) -> list[Finding]:
@@ -63,7 +65,9 @@ def _packages(settings: Settings) -> list[Finding]:
             continue
         if not requirement.specifier.contains(found, prereleases=True):
             findings.append(
-                Finding("packages", False, f"{requirement.name} {found}, {requirement.specifier} wanted", "run make setup")
+                Finding(
+                    "packages", False, f"{requirement.name} {found}, {requirement.specifier} wanted", "run make setup"
+                )
             )
     return findings or [Finding("packages", True, f"{len(wanted)} as locked or within bounds")]
 
@@ -71,9 +75,13 @@ def _packages(settings: Settings) -> list[Finding]:
 def _folder(settings: Settings) -> list[Finding]:
     folder = settings.folder
     if not folder.is_dir():
-        return [Finding("folder", False, f"{folder} does not exist", "name a folder with a sources.yaml: --warehouse DIR")]
+        return [
+            Finding("folder", False, f"{folder} does not exist", "name a folder with a sources.yaml: --warehouse DIR")
+        ]
     writable = os.access(folder, os.W_OK)
-    return [Finding("folder", writable, f"{folder}{'' if writable else ' is not writable'}", "give yourself write access")]
+    return [
+        Finding("folder", writable, f"{folder}{'' if writable else ' is not writable'}", "give yourself write access")
+    ]
 
 
 def _sources(settings: Settings) -> list[Finding]:
@@ -88,7 +96,9 @@ def _sources(settings: Settings) -> list[Finding]:
                 files = sources.find_files(source, settings.folder)
                 findings.append(Finding(f"source {source.name}", True, f"{len(files)} files"))
             except SourceError as error:
-                findings.append(Finding(f"source {source.name}", False, str(error), "correct `path`, or bring the file"))
+                findings.append(
+                    Finding(f"source {source.name}", False, str(error), "correct `path`, or bring the file")
+                )
     return findings
 
 
@@ -100,7 +110,9 @@ def _database(settings: Settings) -> list[Finding]:
         duckdb.connect(str(settings.database), read_only=True).close()
     except duckdb.Error as error:
         who = f"held by {', '.join(holders)}" if holders else str(error)
-        return [Finding("working file", False, who, "wait for that run, or end that process; readers belong on serving/")]
+        return [
+            Finding("working file", False, who, "wait for that run, or end that process; readers belong on serving/")
+        ]
     size = settings.database.stat().st_size / 1e6
     return [Finding("working file", True, f"{size:.0f} MB, free to be opened")]
 

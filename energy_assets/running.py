@@ -51,7 +51,18 @@ def open_ui(host: str, port: int) -> int:
     for run_id in repair():
         _say(f"run {run_id} had been killed; marked failed")
     return subprocess.call(
-        [sys.executable, "-m", "dagster", "dev", "-w", str(PROJECT_ROOT / "workspace.yaml"), "-h", host, "-p", str(port)],
+        [
+            sys.executable,
+            "-m",
+            "dagster",
+            "dev",
+            "-w",
+            str(PROJECT_ROOT / "workspace.yaml"),
+            "-h",
+            host,
+            "-p",
+            str(port),
+        ],
         cwd=PROJECT_ROOT,
     )
 

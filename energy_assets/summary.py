@@ -51,7 +51,9 @@ def print_summary(settings: Settings, issue_date: date) -> None:
         con.close()
     folder = f" --warehouse {settings.folder}" if settings.folder.name != "warehouse" else ""
     console.print("Look further:", style="bold")
-    console.print(f'  .venv/bin/energy-assets query{folder} "SELECT * FROM reporting.next_day_demand LIMIT 24"', soft_wrap=True)
+    console.print(
+        f'  .venv/bin/energy-assets query{folder} "SELECT * FROM reporting.next_day_demand LIMIT 24"', soft_wrap=True
+    )
     console.print(f"  duckdb -readonly {settings.serving / 'energy.duckdb'}", soft_wrap=True)
     console.print(f"  make ui{f' WAREHOUSE={settings.folder}' if folder else ''}", soft_wrap=True)
     console.print(f"  reports: {settings.reports}", soft_wrap=True)

@@ -86,3 +86,31 @@ def published(con: duckdb.DuckDBPyConnection, *, since: datetime, until: datetim
         ORDER BY ALL""",
         params={"since": since, "until": until},
     ).pl()
+
+
+def machine_features(
+    con: duckdb.DuckDBPyConnection, *, issued_at: datetime, labelled_days: int | None = None
+) -> pl.DataFrame:
+    """15-minute features of machines up to `issued_at`, with `energy_kwh` where the quarter hour is known by then.
+
+    The newest issue time of each machine has no label: it is the one to forecast.
+    """
+    return con.sql(
+        """SELECT f.* EXCLUDE (load_id), t.energy_kwh
+        FROM features.feat_machine_15min f
+        LEFT JOIN (SELECT * FROM marts.fct_telemetry_15min WHERE known_at_utc <= $at) t
+            ON t.machine_id = f.machine_id AND t.interval_start_utc = f.interval_start_utc
+        WHERE f.issued_at_utc <= $at AND f.issued_at_utc >= $since
+        ORDER BY f.machine_id, f.issued_at_utc""",
+        params={"at": issued_at, "since": issued_at - timedelta(days=labelled_days or 14)},
+    ).pl()
+
+
+def issue_forecasts(con: duckdb.DuckDBPyConnection, issued_at: datetime) -> pl.DataFrame:
+    """The forecasts of one issue time, newest revision: of the model that spoke last for each meter."""
+    return con.sql(
+        """SELECT * EXCLUDE (dagster_run_id) FROM forecasts.demand_forecasts WHERE issued_at_utc = $at
+        QUALIFY revision = max(revision) OVER (PARTITION BY meter_id, model_version, interval_start_utc, quantile)
+        ORDER BY meter_id, interval_start_utc, quantile""",
+        params={"at": issued_at},
+    ).pl()

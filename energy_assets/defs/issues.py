@@ -10,7 +10,7 @@ import dagster as dg
 from energy_assets.config import WarehouseConfig, load_config
 from energy_assets.schedule import issue_time, latest_issue_date, newest_issue_date
 from energy_assets.settings import Settings
-from energy_assets.warehouse import Warehouse
+from energy_assets.warehouse import Warehouse, first_row
 
 RANGE_START = "dagster/asset_partition_range_start"
 RANGE_END = "dagster/asset_partition_range_end"
@@ -71,10 +71,12 @@ def default_issue_date(config: WarehouseConfig, warehouse: Warehouse, now: datet
     if not warehouse.database.exists():
         return latest_issue_date(now, hour, zone)
     with warehouse.connect(read_only=True) as con:
-        known = con.execute(
-            "SELECT max(known_at_utc) FROM raw.meter_readings WHERE known_at_utc <= ? AND quality <> 'corrected'", [now]
-        ).fetchone()
-        weather = con.execute("SELECT max(valid_at_utc) FROM raw.weather WHERE known_at_utc <= ?", [now]).fetchone()
+        known = first_row(
+            con,
+            "SELECT max(known_at_utc) FROM raw.meter_readings WHERE known_at_utc <= ? AND quality <> 'corrected'",
+            [now],
+        )
+        weather = first_row(con, "SELECT max(valid_at_utc) FROM raw.weather WHERE known_at_utc <= ?", [now])
     if known is None or known[0] is None:
         return latest_issue_date(now, hour, zone)
     return newest_issue_date(known[0], weather[0] if weather else None, now, hour, zone)

@@ -74,7 +74,10 @@ def _execute(
         else {"tags": {RANGE_START: first.isoformat(), RANGE_END: last.isoformat()}}
     )
     result = job.execute_in_process(
-        instance=instance, run_config=run_config, raise_on_error=False, **partition  # type: ignore[arg-type]
+        instance=instance,
+        run_config=run_config,
+        raise_on_error=False,
+        **partition,  # type: ignore[arg-type]
     )
     if not result.success:
         failed = [e.step_key for e in result.all_events if e.is_step_failure]

@@ -10,6 +10,7 @@ import dagster as dg
 import duckdb
 
 from energy_assets.contracts import Table
+from energy_assets.warehouse import first_row
 
 TIME_COLUMNS = ("interval_start_utc", "valid_at_utc", "observed_at_utc", "window_start_utc", "start_utc", "issued_at_utc",
                 "local_date", "trained_at_utc", "decided_at_utc")  # fmt: skip
@@ -38,7 +39,7 @@ def table_metadata(con: duckdb.DuckDBPyConnection, table: Table) -> dict[str, An
     """Row count and time range of a table as it stands."""
     time = next((c for c in TIME_COLUMNS if c in table.by_name), None)
     extent = f', min("{time}")::VARCHAR, max("{time}")::VARCHAR' if time else ""
-    row = con.execute(f"SELECT count(*){extent} FROM {table.qualified}").fetchone()
+    row = first_row(con, f"SELECT count(*){extent} FROM {table.qualified}")
     assert row is not None
     metadata: dict[str, Any] = {"dagster/row_count": row[0], "dagster/table_name": table.qualified}
     if time and row[1] is not None:

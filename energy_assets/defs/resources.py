@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from functools import cached_property
-from collections.abc import Iterator
 
 import dagster as dg
 import psutil

@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict
-from datetime import datetime, timedelta
+from datetime import UTC, datetime
 
 import lightgbm as lgb
 import numpy as np
@@ -146,8 +146,10 @@ def _fit_point(
     )
     reference = reference_ratio(matrix, names)
     centred = reference - reference.mean()
-    # how far yesterday's same hour can be trusted: about 1 for a country, near 0 for a home
-    slope = float(np.clip((centred @ (target - target.mean())) / max(centred @ centred, 1e-9), 0.0, 1.0))
+    # trees learn the change since yesterday where that is the smaller thing to learn (a country), else (a home, whose
+    # single hours are mostly chance) the ratio to the level, less the part of yesterday that a line can trust
+    slope = float(np.clip((centred @ (target - target.mean())) / max(float(centred @ centred), 1e-9), 0.0, 1.0))
+    slope = 1.0 if slope > 0.5 else slope
     seen = direct_columns(names)
     direct = _fit_trees(
         np.ascontiguousarray(matrix[:, seen]),
@@ -240,7 +242,7 @@ def _version(
     whole = {
         "format": FORMAT,
         "kind": kind,
-        "as_of": (as_of - timedelta(0)).isoformat(),
+        "as_of": as_of.astimezone(UTC).isoformat(),
         "features": names,
         "params": asdict(params),
         "data": data,

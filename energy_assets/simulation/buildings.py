@@ -54,8 +54,13 @@ def buildings(seed: int, ids: tuple[str, ...]) -> Buildings:
 
     plug = 90.0 * np.exp(0.55 * normal(key("plug")))
     return Buildings(
-        seed, ids, choice(key("use"), (0.4, 0.2, 0.25, 0.15)), plug, plug * between(key("base"), 0.3, 0.75),
-        plug * between(key("heating"), 0.008, 0.045), plug * between(key("cooling"), 0.012, 0.05),
+        seed,
+        ids,
+        choice(key("use"), (0.4, 0.2, 0.25, 0.15)),
+        plug,
+        plug * between(key("base"), 0.3, 0.75),
+        plug * between(key("heating"), 0.008, 0.045),
+        plug * between(key("cooling"), 0.012, 0.05),
     )
 
 
@@ -69,18 +74,27 @@ def building_kwh(buildings_: Buildings, grid: LocalGrid, temperature_c: Floats, 
 
     sunday = ((grid.weekday == 6) | grid.holiday)[None, :]
     saturday = (grid.weekday == 5)[None, :] & ~sunday
-    share = np.select([sunday, saturday, grid.bridge[None, :]], [_SUNDAY[use], _SATURDAY[use], np.where(use < 2, 0.6, 1.0)], 1.0)
-    share = share * lognormal(normal(key("day"), days), 0.04)
+    share = np.select(
+        [sunday, saturday, grid.bridge[None, :]], [_SUNDAY[use], _SATURDAY[use], np.where(use < 2, 0.6, 1.0)], 1.0
+    )
+    share = share * lognormal(normal(key("day"), days), 0.06)
     shift = between(key("hours"), -0.6, 0.6) + 0.1 * normal(key("hours-day"), days)
     hour = grid.hour[None, :]
     opens, closes = grid.at(_OPENS[use] + shift), grid.at(_CLOSES[use] + shift)
     inside = np.clip((hour - opens) / 1.6, 0.0, 1.0) * np.clip((closes - hour) / 1.8, 0.0, 1.0)
-    people = np.maximum(grid.at(share) * inside, _NIGHT[use])
+    busy = 0.8 + 0.2 * np.exp(-0.5 * ((hour - 0.5 * (opens + closes)) / 2.8) ** 2)
+    people = np.maximum(grid.at(share) * inside * busy, _NIGHT[use])
     conditioned = np.clip((hour - opens + 2.0) / 1.0, 0.0, 1.0) * np.clip((closes - hour) / 1.0, 0.0, 1.0)
     conditioned = 0.3 + 0.7 * conditioned * np.minimum(grid.at(share), 1.0)
-    kw = buildings_.plug_kw[:, None] * people * (1.0 + 0.03 * smooth(keys(seed, ids, "building-plug-slow"), grid.seconds, 3.0))
+    kw = (
+        buildings_.plug_kw[:, None]
+        * people
+        * (1.0 + 0.06 * smooth(keys(seed, ids, "building-plug-slow"), grid.seconds, 3.0))
+    )
     kw = kw + buildings_.heating_kw_per_c[:, None] * np.maximum(15.0 - felt_c, 0.0) * conditioned
-    kw = kw + buildings_.cooling_kw_per_c[:, None] * np.maximum(0.5 * (temperature_c + felt_c) - 18.0, 0.0) * conditioned
-    kw = kw + buildings_.base_kw[:, None] * (1.0 + 0.03 * smooth(keys(seed, ids, "building-base"), grid.seconds, 100.0))
+    kw = (
+        kw + buildings_.cooling_kw_per_c[:, None] * np.maximum(0.5 * (temperature_c + felt_c) - 18.0, 0.0) * conditioned
+    )
+    kw = kw + buildings_.base_kw[:, None] * (1.0 + 0.05 * smooth(keys(seed, ids, "building-base"), grid.seconds, 100.0))
     kw = kw * lognormal(jitter(keys(seed, ids, "building-chance"), grid.seconds), 0.025)
     return np.asarray(kw * (grid.step_s / 3600.0), dtype=np.float64)

@@ -66,16 +66,14 @@ def local_grid(first_day: int, end_day: int, step_s: int, timezone: str, country
     seconds = np.arange(first_day * DAY_S, end_day * DAY_S, step_s, dtype=np.int64)
     local = local_seconds(seconds, timezone)
     day = local // DAY_S
-    hour = ((local - day * DAY_S) + step_s / 2) / 3600.0
+    hour: Floats = np.asarray(((local - day * DAY_S) + step_s / 2) / 3600.0, dtype=np.float64)
     days = np.arange(int(day.min()), int(day.max()) + 1, dtype=np.int64)
     around = np.arange(days[0] - 1, days[-1] + 2, dtype=np.int64)
     weekday = (around + 3) % 7  # 1970-01-01 was a Thursday
     free = is_holiday(around, country)
     off = free | (weekday >= 5)
     bridge = ~off[1:-1] & off[:-2] & off[2:] & (free[:-2] | free[2:])
-    return LocalGrid(
-        seconds, step_s, hour, day - days[0], days, weekday[1:-1], free[1:-1], off[1:-1], off[:-2], bridge
-    )
+    return LocalGrid(seconds, step_s, hour, day - days[0], days, weekday[1:-1], free[1:-1], off[1:-1], off[:-2], bridge)
 
 
 def local_seconds(seconds: Ints, timezone: str) -> Ints:
@@ -96,9 +94,7 @@ def local_instants(days: Ints, hour: int, timezone: str) -> Ints:
         pl.col("us").cast(pl.Datetime("us"))
     )
     stamp = pl.col("us").dt.replace_time_zone(timezone, ambiguous="earliest", non_existent="null")
-    later = (
-        pl.col("us").dt.offset_by("1h").dt.replace_time_zone(timezone, ambiguous="earliest", non_existent="null")
-    )
+    later = pl.col("us").dt.offset_by("1h").dt.replace_time_zone(timezone, ambiguous="earliest", non_existent="null")
     known = naive.select(pl.coalesce(stamp, later).dt.convert_time_zone("UTC").cast(pl.Int64)).to_series()
     result: Ints = known.to_numpy() // 1_000_000
     return result

@@ -34,7 +34,9 @@ class FaultPlan:
 
 
 METERS = FaultPlan()
-ZONES = FaultPlan(shares=(1.0, 0, 0, 0, 0, 0, 0), longest_h=(6.0, 6.0, 3.0, 16.0, 20.0, 1.5, 9.0), rate=0.15, shifts=0.0)
+ZONES = FaultPlan(
+    shares=(1.0, 0, 0, 0, 0, 0, 0), longest_h=(6.0, 6.0, 3.0, 16.0, 20.0, 1.5, 9.0), rate=0.15, shifts=0.0
+)
 MACHINES = FaultPlan(
     shares=(0, 0, 0, 0.5, 0, 0.5, 0),
     shortest_h=(0.2, 0.2, 0.2, 0.5, 0.2, 0.02, 0.2),
@@ -109,13 +111,26 @@ def distort(values: Floats, usual: Floats, faults: Faults) -> tuple[Floats, Bool
     magnitude = np.nan_to_num(faults.magnitude)[:, None]
     changed = np.select(
         [kind == NEGATIVE, kind == FLATLINE, kind == ZERO_RUN, kind == SPIKE, kind == UNIT_SCALE],
-        [-np.abs(rows), held + 0.0 * rows, 0.0 * rows, magnitude * np.maximum(rows, usual[faults.meter][:, None]), magnitude * rows],
+        [
+            -np.abs(rows),
+            held + 0.0 * rows,
+            0.0 * rows,
+            magnitude * np.maximum(rows, usual[faults.meter][:, None]),
+            magnitude * rows,
+        ],
         rows,
     )
     reported[at] = np.where(inside, changed, rows)
     missing[at] = inside & (kind == MISSING)
     twice[at] = inside & (kind == DUPLICATE)
     return reported, missing, twice
+
+
+def told(rows: pl.DataFrame, after: int | None, until: int, start: int) -> pl.DataFrame:
+    """Those of the truths that start after `after` and no later than `until` and reach beyond history's `start`."""
+    begins = pl.col("start_utc").dt.epoch("s")
+    chosen = (begins <= until) & (pl.col("end_utc").dt.epoch("s") > start)
+    return rows.filter(chosen if after is None else chosen & (begins > after))
 
 
 def _shifts(seed: int, ids: Sequence[str], rate: float, day: Ints) -> tuple[Floats, pl.DataFrame]:

@@ -11,7 +11,20 @@ from dataclasses import dataclass
 import numpy as np
 
 from energy_assets.simulation.calendar import LocalGrid
-from energy_assets.simulation.noise import Bools, Floats, Ints, Keys, between, choice, jitter, keys, lognormal, normal, smooth, uniform
+from energy_assets.simulation.noise import (
+    Bools,
+    Floats,
+    Ints,
+    Keys,
+    between,
+    choice,
+    jitter,
+    keys,
+    lognormal,
+    normal,
+    smooth,
+    uniform,
+)  # fmt: skip
 
 WORKERS, FAMILY, RETIRED = 0, 1, 2
 
@@ -19,8 +32,8 @@ WORKERS, FAMILY, RETIRED = 0, 1, 2
 _APPLIANCES = (
     ("washing", 0.75, 1.4, 15.5, 2.6, 0.28, 0.5),
     ("dishwasher", 0.85, 1.3, 20.6, 1.0, 0.5, 0.55),
-    ("supper", 1.3, 0.7, 19.1, 0.45, 0.8, 0.75),
-    ("lunch", 1.0, 0.6, 12.4, 0.35, 0.25, 0.65),
+    ("supper", 1.1, 0.7, 18.9, 1.1, 0.7, 0.7),
+    ("lunch", 0.9, 0.6, 12.5, 0.6, 0.25, 0.65),
     ("dryer", 1.8, 0.9, 17.5, 2.2, 0.12, 0.22),
 )
 
@@ -61,9 +74,18 @@ def homes(seed: int, ids: tuple[str, ...]) -> Homes:
     cooling = np.where(uniform(key("cooled")) < 0.2, between(key("cooling"), 0.05, 0.12), 0.0)
     capacity = np.where(heating > 0.07, 12.0, np.where((heating > 0) | (tank > 0), 9.0, 6.0))
     return Homes(
-        seed, ids, choice(key("persona"), (0.4, 0.35, 0.25)), size, between(key("standby"), 0.07, 0.17),
-        6.9 + 0.6 * normal(key("wake")), 19.2 + 0.6 * normal(key("evening")), heating, cooling,
-        tank, between(key("tank-hour"), 22.0, 25.5) % 24.0, capacity,
+        seed,
+        ids,
+        choice(key("persona"), (0.4, 0.35, 0.25)),
+        size,
+        between(key("standby"), 0.07, 0.17),
+        6.9 + 0.8 * normal(key("wake")),
+        19.0 + 1.0 * normal(key("evening")),
+        heating,
+        cooling,
+        tank,
+        between(key("tank-hour"), 22.0, 25.5) % 24.0,
+        capacity,
     )
 
 
@@ -81,18 +103,20 @@ def home_kwh(homes_: Homes, grid: LocalGrid, temperature_c: Floats, felt_c: Floa
         return keys(seed, ids, f"home-{stream}")[:, None]
 
     away = uniform(key("away"), days // 7) < 0.035
-    level = lognormal(normal(key("day"), days), 0.12) * np.where(away, 0.04, 1.0)
+    level = lognormal(normal(key("day"), days), 0.18) * np.where(away, 0.04, 1.0)
     level_now = grid.at(level)
     wake = homes_.wake_hour[:, None] + np.where(off, 1.4, 0.0) + 0.25 * normal(key("wake-day"), days)
     evening = homes_.evening_hour[:, None] + 0.4 * normal(key("evening-day"), days)
-    at_home = np.select([off, homes_.persona[:, None] == RETIRED, homes_.persona[:, None] == FAMILY], [0.75, 0.8, 0.4], 0.12)
+    at_home = np.select(
+        [off, homes_.persona[:, None] == RETIRED, homes_.persona[:, None] == FAMILY], [0.75, 0.8, 0.4], 0.12
+    )
     morning_use = _bump(hour, grid.at(wake), 0.8)
     evening_use = _bump(hour, grid.at(evening), 1.7)
     day_use = np.where((hour > 9) & (hour < 17.5), grid.at(at_home), 0.0)
     dark = np.clip(1.0 - daylight_wm2 / 80.0, 0.0, 1.0)
-    use = 0.26 * morning_use + 0.42 * evening_use + 0.2 * day_use + 0.12 * dark * np.maximum(morning_use, evening_use)
+    use = 0.26 * morning_use + 0.34 * evening_use + 0.32 * day_use + 0.12 * dark * np.maximum(morning_use, evening_use)
     drift = 1.0 + 0.12 * smooth(keys(seed, ids, "home-drift"), grid.seconds, 600.0)
-    wobble = np.exp(0.22 * smooth(keys(seed, ids, "home-wobble"), grid.seconds, 1.5))
+    wobble = np.exp(0.35 * smooth(keys(seed, ids, "home-wobble"), grid.seconds, 1.5))
     kw = homes_.size[:, None] * use * level_now * drift * wobble
     kw = kw + homes_.standby_kw[:, None] * (1.0 + 0.18 * jitter(keys(seed, ids, "home-fridge"), grid.seconds))
     kw = kw + homes_.heating_kw_per_c[:, None] * np.maximum(16.0 - felt_c, 0.0) * _thermostat(hour) * np.where(
@@ -101,7 +125,7 @@ def home_kwh(homes_: Homes, grid: LocalGrid, temperature_c: Floats, felt_c: Floa
     kw = kw + homes_.cooling_kw_per_c[:, None] * np.maximum(temperature_c - 23.0, 0.0) * (0.4 + 0.6 * evening_use)
     energy = np.maximum(kw, 0.02) * (grid.step_s / 3600.0)
     energy = energy + _appliances(homes_, grid, away) + _tank(homes_, grid, away)
-    energy = energy * lognormal(jitter(keys(seed, ids, "home-chance"), grid.seconds), 0.2)
+    energy = energy * lognormal(jitter(keys(seed, ids, "home-chance"), grid.seconds), 0.25)
     return np.minimum(energy, 0.98 * homes_.capacity_kw[:, None] * (grid.step_s / 3600.0))
 
 
@@ -137,11 +161,12 @@ def _run_kwh(grid: LocalGrid, begin_hour: Floats, length_hours: Floats, power_kw
     since = (grid.hour[None, :] - step / 2 - grid.at(begin_hour)) % 24.0
     length = grid.at(length_hours)
     overlap = np.clip(length - since, 0.0, step) + np.clip(np.minimum(since + step - 24.0, length), 0.0, step)
-    return grid.at(power_kw) * overlap
+    result: Floats = grid.at(power_kw) * overlap
+    return result
 
 
 def _bump(hour: Floats, centre: Floats, width: float) -> Floats:
-    distance = (hour - centre + 12.0) % 24.0 - 12.0
+    distance: Floats = (hour - centre + 12.0) % 24.0 - 12.0
     result: Floats = np.exp(-0.5 * (distance / width) ** 2)
     return result
 

@@ -11,7 +11,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from energy_assets.simulation.calendar import LocalGrid
-from energy_assets.simulation.noise import Floats, Ints, Keys, between, choice, jitter, keys, lognormal, normal, smooth, uniform
+from energy_assets.simulation.noise import (
+    Floats,
+    Ints,
+    Keys,
+    between,
+    choice,
+    jitter,
+    keys,
+    lognormal,
+    normal,
+    smooth,
+    uniform,
+)  # fmt: skip
 
 ONE_SHIFT, TWO_SHIFTS, THREE_SHIFTS = 0, 1, 2
 
@@ -33,8 +45,13 @@ class Sites:
     @property
     def capacity_kw(self) -> Floats:
         """Agreed power of the grid connection, a little above the highest usual demand, in steps of 10 kW."""
-        result: Floats = np.ceil((self.process_kw * 1.5 + self.base_kw + self.machines_kw * 1.15) / 10.0) * 10.0
+        result: Floats = np.ceil((self.process_kw * 1.6 + self.base_kw + self.machines_kw * 1.2) / 10.0) * 10.0
         return result
+
+    def part(self, ids: tuple[str, ...]) -> Sites:
+        """Those of the sites that are named."""
+        row = {name: number for number, name in enumerate(self.ids)}
+        return sites(self.seed, ids, self.machines_kw[[row[name] for name in ids]])
 
     @property
     def usual_kw(self) -> Floats:
@@ -51,9 +68,15 @@ def sites(seed: int, ids: tuple[str, ...], machines_kw: Floats) -> Sites:
     process = 250.0 * np.exp(0.5 * normal(key("process")))
     base = (process + machines_kw) * between(key("base"), 0.08, 0.2)
     return Sites(
-        seed, ids, choice(key("shifts"), (0.35, 0.45, 0.2)), process, base,
-        np.where(uniform(key("saturday")) < 0.3, 0.5, 0.0), between(key("cooling"), 0.002, 0.008),
-        between(key("heating"), 0.003, 0.01), machines_kw,
+        seed,
+        ids,
+        choice(key("shifts"), (0.35, 0.45, 0.2)),
+        process,
+        base,
+        np.where(uniform(key("saturday")) < 0.3, 0.5, 0.0),
+        between(key("cooling"), 0.002, 0.008),
+        between(key("heating"), 0.003, 0.01),
+        machines_kw,
     )
 
 
@@ -64,18 +87,24 @@ def activity(sites_: Sites, grid: LocalGrid) -> Floats:
     def key(stream: str) -> Keys:
         return keys(sites_.seed, sites_.ids, f"site-{stream}")[:, None]
 
-    weekly = 1.0 + 0.08 * smooth(keys(sites_.seed, sites_.ids, "site-orders"), grid.days * 86_400, 24.0 * 12)
-    daily = weekly * lognormal(normal(key("day"), days), 0.05)
+    weekly = 1.0 + 0.09 * smooth(keys(sites_.seed, sites_.ids, "site-orders"), grid.days * 86_400, 24.0 * 12)
+    daily = np.clip(weekly * lognormal(normal(key("day"), days), 0.09), 0.6, 1.25)
     open_share = np.where(grid.off[None, :], 0.0, 1.0)
     works_saturday = (grid.weekday == 5) & ~grid.holiday
     open_share = np.where(works_saturday[None, :], sites_.saturday_share[:, None], open_share)
     bridged = grid.bridge[None, :] & (uniform(key("bridge"), days) < 0.6)
-    stopped = uniform(key("stop"), days) < 0.008
+    stopped = uniform(key("stop"), days) < 0.012
     open_share = np.where(bridged | stopped, 0.15 * open_share, open_share) * daily
     delay = 0.15 * normal(key("delay"), days)
     continuous = sites_.shifts[:, None] == THREE_SHIFTS
-    begin = np.where(continuous, np.where(grid.previous_off[None, :], 5.5, -2.0), np.select(
-        [sites_.shifts[:, None] == ONE_SHIFT], [7.0], 5.7)) + delay
+    begin = (
+        np.where(
+            continuous,
+            np.where(grid.previous_off[None, :], 5.5, -2.0),
+            np.select([sites_.shifts[:, None] == ONE_SHIFT], [7.0], 5.7),
+        )
+        + delay
+    )
     end = np.where(continuous, 26.0, np.select([sites_.shifts[:, None] == ONE_SHIFT], [16.6], 21.8)) + delay
     hour = grid.hour[None, :]
     ramp = np.clip((hour - grid.at(begin)) / 0.8, 0.0, 1.0) * np.clip((grid.at(end) - hour) / 0.6, 0.0, 1.0)
@@ -91,9 +120,9 @@ def site_kwh(sites_: Sites, grid: LocalGrid, temperature_c: Floats) -> Floats:
     """Energy of the main meters per interval, kWh, shape (M, N), the machines' expected energy included."""
     seed, ids = sites_.seed, sites_.ids
     running = activity(sites_, grid)
-    batches = 1.0 + 0.1 * smooth(keys(seed, ids, "site-batch"), grid.seconds, 1.0)
+    batches = np.exp(0.13 * smooth(keys(seed, ids, "site-batch"), grid.seconds, 1.5))
     process = sites_.process_kw[:, None] * running * batches
-    process = process * lognormal(jitter(keys(seed, ids, "site-chance"), grid.seconds), 0.07)
+    process = process * lognormal(jitter(keys(seed, ids, "site-chance"), grid.seconds), 0.1)
     climate = sites_.cooling_share_per_c[:, None] * np.maximum(temperature_c - 20.0, 0.0)
     climate = climate + sites_.heating_share_per_c[:, None] * np.maximum(13.0 - temperature_c, 0.0)
     building = sites_.process_kw[:, None] * climate * (0.25 + 0.75 * np.minimum(running, 1.0))

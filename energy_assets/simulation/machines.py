@@ -46,8 +46,13 @@ def machines(seed: int, ids: tuple[str, ...]) -> Machines:
 
     kind = np.array([(int(machine.rsplit("_", 1)[1]) - 1) % len(KINDS) for machine in ids], dtype=np.int64)
     return Machines(
-        seed, ids, kind, between(key("rated"), 35.0, 130.0), _DUTY[kind] * between(key("duty"), 0.88, 1.08),
-        _CYCLE_S[kind] * between(key("cycle"), 0.8, 1.3), between(key("service"), 50.0, 110.0),
+        seed,
+        ids,
+        kind,
+        between(key("rated"), 35.0, 130.0),
+        _DUTY[kind] * between(key("duty"), 0.88, 1.08),
+        _CYCLE_S[kind] * between(key("cycle"), 0.8, 1.3),
+        between(key("service"), 50.0, 110.0),
     )
 
 

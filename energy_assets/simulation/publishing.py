@@ -77,13 +77,19 @@ def readings(
     frames = []
     for values, known_at, quality, chosen in (
         (first_value, known, np.where(estimated, "estimated", "measured"), due),
-        (reported, known + corrected_after[:, :, None], np.full(estimated.shape, "corrected"), due & estimated[:, :, None]),
+        (
+            reported,
+            known + corrected_after[:, :, None],
+            np.full(estimated.shape, "corrected"),
+            due & estimated[:, :, None],
+        ),
         (reported, known + 7_200, np.full(estimated.shape, "measured"), due & twice),
     ):
         meter, at_day, slot = np.nonzero(chosen & window.holds(known_at))
         frames.append(
-            _frame(ids, meter, start[at_day, slot], grid.step_s, known_at[meter, at_day, slot], values[meter, at_day, slot])
-            .with_columns(pl.Series("quality", _qualities(quality[meter, at_day])))
+            _frame(
+                ids, meter, start[at_day, slot], grid.step_s, known_at[meter, at_day, slot], values[meter, at_day, slot]
+            ).with_columns(pl.Series("quality", _qualities(quality[meter, at_day])))
         )
     return pl.concat(frames)
 
@@ -98,7 +104,12 @@ def published(
     at = np.tile(chosen, len(ids))
     frame = _frame(ids, meter, grid.seconds[at], grid.step_s, known[at], kwh[meter, at])
     return frame.select(
-        "meter_id", pl.lit(publisher).alias("publisher"), "interval_start_utc", "known_at_utc", "interval_end_utc", "energy_kwh"
+        "meter_id",
+        pl.lit(publisher).alias("publisher"),
+        "interval_start_utc",
+        "known_at_utc",
+        "interval_end_utc",
+        "energy_kwh",
     )
 
 

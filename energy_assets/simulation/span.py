@@ -37,9 +37,7 @@ class Span:
             self.telemetry = Window(after, until, after - 3_600)
         self.first_day = start // DAY_S
         self.end_day = until // DAY_S + 1
-        self.hours: Ints = np.arange(
-            self.first_day * 24 - _PAST_H, self.end_day * 24 + _NEXT_H, dtype=np.int64
-        )
+        self.hours: Ints = np.arange(self.first_day * 24 - _PAST_H, self.end_day * 24 + _NEXT_H, dtype=np.int64)
         self.weather: Weather = observe(members.source.seed, members.places, self.hours * 3_600)
         self._felt = felt_temperature(self.weather.temperature_c, _PAST_H)
         self._grids: dict[tuple[int, int], LocalGrid] = {}
@@ -77,5 +75,3 @@ def _between_hours(hourly: Floats, first_hour: int, grid: LocalGrid) -> Floats:
     share = (middle - hour * 3_600) / 3_600.0
     index = hour - first_hour
     return (1.0 - share) * hourly[:, index] + share * hourly[:, index + 1]
-
-

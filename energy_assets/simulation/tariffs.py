@@ -50,7 +50,12 @@ def tariffs(market: Market, source: str) -> pl.DataFrame:
 
 
 def shiftable_loads(
-    seed: int, source: str, site_meters: Sequence[str], site_kw: Floats, building_meters: Sequence[str], building_kw: Floats
+    seed: int,
+    source: str,
+    site_meters: Sequence[str],
+    site_kw: Floats,
+    building_meters: Sequence[str],
+    building_kw: Floats,
 ) -> pl.DataFrame:
     """Rows of raw.shiftable_loads: a kiln and a compressor per site, pre-cooling per building, cars at some.
 
@@ -66,13 +71,26 @@ def shiftable_loads(
         for meter, kiln_kw, air_kw in zip(site_meters, kiln.tolist(), compressor.tolist(), strict=True)
         for row in (
             (f"{meter}_kiln", meter, "Kiln firing", kiln_kw, kiln_kw * 4.0, 240, "05:00", "22:00", False, 240),
-            (f"{meter}_compressor", meter, "Compressed-air storage", air_kw, air_kw * 3.0, 180, "06:00", "22:00", True, 30),
+            (
+                f"{meter}_compressor",
+                meter,
+                "Compressed-air storage",
+                air_kw,
+                air_kw * 3.0,
+                180,
+                "06:00",
+                "22:00",
+                True,
+                30,
+            ),
         )
     ]
     for meter, cool_kw, car_kw, has_cars in zip(
         building_meters, cooling.tolist(), cars.tolist(), with_cars.tolist(), strict=True
     ):
-        rows.append((f"{meter}_precooling", meter, "Pre-cooling", cool_kw, cool_kw * 2.0, 120, "04:00", "16:00", True, 30))
+        rows.append(
+            (f"{meter}_precooling", meter, "Pre-cooling", cool_kw, cool_kw * 2.0, 120, "04:00", "16:00", True, 30)
+        )
         if has_cars:
             rows.append((f"{meter}_cars", meter, "Car fleet", car_kw, car_kw * 3.0, 180, "08:00", "18:00", True, 15))
     schema = {

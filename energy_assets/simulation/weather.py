@@ -57,22 +57,29 @@ class Weather:
 def observe(seed: int, places: Places, seconds: Ints) -> Weather:
     """The weather that comes to pass at `seconds` (UTC, shape (N,)), shape (locations, N)."""
     sine_elevation = _sine_elevation(places, seconds)
-    cloud = 1.0 / (1.0 + np.exp(-(0.5 + 1.7 * _field(seed, places, "cloud", seconds, 60) + _hourly(seed, places, seconds))))
+    cloud = 1.0 / (
+        1.0 + np.exp(-(0.5 + 1.7 * _field(seed, places, "cloud", seconds, 60) + _hourly(seed, places, seconds)))
+    )
     latitude = np.abs(places.latitude)[:, None]
     summer = _summer(places, seconds)
     solar_hour = (seconds[None, :] / 3600.0 + places.longitude[:, None] / 15.0) % 24.0
-    diurnal = (2.4 + 2.6 * (0.5 + 0.5 * summer)) * (1.0 - 0.5 * cloud)
+    diurnal = (3.0 + 3.2 * (0.5 + 0.5 * summer)) * (1.0 - 0.5 * cloud)
     temperature = (
-        np.minimum(30.5 - 0.39 * latitude, 26.5)
+        np.minimum(31.5 - 0.39 * latitude, 26.5)
         + 0.155 * latitude * summer
         + diurnal * np.cos(2 * np.pi * (solar_hour - 15.0) / 24.0)
         + 1.3 * _field(seed, places, "month", seconds, 480)
-        + 2.7 * _field(seed, places, "system", seconds, 110)
-        + 1.1 * _field(seed, places, "front", seconds, 30)
+        + 2.4 * _field(seed, places, "system", seconds, 90)
+        + 1.6 * _field(seed, places, "front", seconds, 38)
     )
-    wind = 3.6 * np.exp(0.42 * _field(seed, places, "wind", seconds, 40) + 0.15 * np.cos(2 * np.pi * (solar_hour - 14) / 24))
+    wind = 3.6 * np.exp(
+        0.42 * _field(seed, places, "wind", seconds, 40) + 0.15 * np.cos(2 * np.pi * (solar_hour - 14) / 24)
+    )
     humidity = (
-        66.0 + 20.0 * cloud - 9.0 * summer - 1.6 * diurnal * np.cos(2 * np.pi * (solar_hour - 15.0) / 24.0)
+        66.0
+        + 20.0 * cloud
+        - 9.0 * summer
+        - 1.3 * diurnal * np.cos(2 * np.pi * (solar_hour - 15.0) / 24.0)
         + 5.0 * _field(seed, places, "humidity", seconds, 20)
     )
     wetness = 0.8 * _field(seed, places, "wet", seconds, 26) + 1.2 * (cloud - 0.5)
@@ -87,7 +94,7 @@ def forecast(seed: int, places: Places, truth: Weather, issue_days: Ints, valid_
     is the place's own and stays from issue to issue, part is drawn per issue.
     """
     lead_hours = np.arange(valid_seconds.shape[1]) + 1.0
-    spread = 0.75 + 0.02 * lead_hours
+    spread = 0.75 + 0.018 * lead_hours
 
     def error(stream: str, spacing_hours: float) -> Floats:
         own = keys(seed, places.ids, f"forecast-{stream}-bias")[:, None, None]
@@ -114,7 +121,17 @@ def felt_temperature(temperature_c: Floats, hours_before: int) -> Floats:
     """
     hours = temperature_c.shape[-1] - hours_before
     total = np.zeros((*temperature_c.shape[:-1], hours))
-    for lag, weight in ((0, 0.30), (3, 0.12), (6, 0.11), (12, 0.11), (18, 0.09), (24, 0.09), (36, 0.07), (48, 0.06), (72, 0.05)):
+    for lag, weight in (
+        (0, 0.30),
+        (3, 0.12),
+        (6, 0.11),
+        (12, 0.11),
+        (18, 0.09),
+        (24, 0.09),
+        (36, 0.07),
+        (48, 0.06),
+        (72, 0.05),
+    ):
         total = total + weight * temperature_c[..., hours_before - lag : hours_before - lag + hours]
     return total
 
@@ -140,5 +157,7 @@ def _sine_elevation(places: Places, seconds: Ints) -> Floats:
     declination = -0.4091 * np.cos(2 * np.pi * (seconds / YEAR_S + 10.0 / 365.25))[None, :]
     latitude = np.radians(places.latitude)[:, None]
     hour_angle = 2 * np.pi * (seconds[None, :] / 86_400.0 + places.longitude[:, None] / 360.0 - 0.5)
-    result: Floats = np.sin(latitude) * np.sin(declination) + np.cos(latitude) * np.cos(declination) * np.cos(hour_angle)
+    result: Floats = np.sin(latitude) * np.sin(declination) + np.cos(latitude) * np.cos(declination) * np.cos(
+        hour_angle
+    )
     return result

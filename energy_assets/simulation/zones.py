@@ -18,8 +18,8 @@ PUBLISHER = "Simulated TSO"
 
 # load by local hour relative to the working day's mean, without heating and lighting
 _WORKDAY = np.array([
-    0.905, 0.865, 0.840, 0.820, 0.820, 0.860, 0.940, 1.020, 1.070, 1.090, 1.100, 1.110,
-    1.115, 1.095, 1.070, 1.045, 1.030, 1.035, 1.055, 1.065, 1.030, 0.995, 0.985, 0.955,
+    0.880, 0.830, 0.800, 0.770, 0.770, 0.825, 0.930, 1.035, 1.090, 1.115, 1.125, 1.135,
+    1.145, 1.120, 1.090, 1.055, 1.030, 1.035, 1.055, 1.065, 1.030, 0.985, 0.970, 0.930,
 ])  # fmt: skip
 _SUNDAY = np.array([
     0.875, 0.830, 0.795, 0.770, 0.755, 0.755, 0.765, 0.785, 0.825, 0.865, 0.895, 0.920,
@@ -60,7 +60,10 @@ def zones(seed: int, ids: tuple[str, ...]) -> Zones:
         return keys(seed, ids, f"zone-{stream}")
 
     return Zones(
-        seed, ids, 1e6 * between(key("size"), 1.2, 3.6), between(key("heating"), 0.038, 0.052),
+        seed,
+        ids,
+        1e6 * between(key("size"), 1.2, 3.6),
+        between(key("heating"), 0.038, 0.052),
         between(key("cooling"), 0.008, 0.018),
     )
 
@@ -68,11 +71,8 @@ def zones(seed: int, ids: tuple[str, ...]) -> Zones:
 def zone_kwh(zones_: Zones, grid: LocalGrid, temperature_c: Floats, felt_c: Floats, daylight_wm2: Floats) -> Floats:
     """Energy per interval, kWh, shape (M, N); the weather arrays have the same shape."""
     sunday = (grid.weekday == 6) | grid.holiday
-    shape = np.where(
-        grid.at(sunday.astype(np.float64)) > 0,
-        _clock(_SUNDAY, grid.hour),
-        np.where(grid.at((grid.weekday == 5).astype(np.float64)) > 0, _clock(_SATURDAY, grid.hour), _clock(_WORKDAY, grid.hour)),
-    )
+    shapes = [_clock(shape, grid.hour) for shape in (_SUNDAY, _SATURDAY, _WORKDAY)]
+    shape = np.select([sunday[grid.day_index], (grid.weekday == 5)[grid.day_index]], shapes[:2], shapes[2])
     shape = shape * (1.0 - 0.04 * grid.at(grid.bridge.astype(np.float64)))
     season = grid.season()
     holiday_month = np.exp(-0.5 * ((season - 0.617) / 0.028) ** 2)  # mid-August
@@ -81,7 +81,7 @@ def zone_kwh(zones_: Zones, grid: LocalGrid, temperature_c: Floats, felt_c: Floa
     dark = np.clip(1.0 - daylight_wm2 / 90.0, 0.0, 1.0)
     lights = 0.055 * dark * np.exp(-0.5 * ((grid.hour - 19.0) / 1.9) ** 2)[None, :]
     heat = zones_.heating_share_per_c[:, None] * np.maximum(15.0 - felt_c, 0.0)
-    heat = heat * (0.9 + 0.14 * _clock(_WORKDAY, grid.hour))[None, :]
+    heat = heat * (0.9 + 0.14 * shapes[2])[None, :]
     cool = zones_.cooling_share_per_c[:, None] * np.maximum(0.6 * temperature_c + 0.4 * felt_c - 20.0, 0.0)
     slow = 0.009 * smooth(keys(zones_.seed, zones_.ids, "zone-slow"), grid.seconds, 72.0)
     quick = 0.006 * smooth(keys(zones_.seed, zones_.ids, "zone-quick"), grid.seconds, 7.0)

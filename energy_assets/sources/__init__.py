@@ -1,8 +1,8 @@
 """Readers: one per published format, from a file to frames that fit the contracts of `raw`.
 
-Belongs here: formats. A reader knows nothing of DuckDB, Dagster or the network: it takes a file and gives a `Batch`. What
-fetches files (from an API, say) stands apart from what reads them. Adding a format is a class in `config.sources`, a module
-here and a line in `_read`.
+Belongs here: formats. A reader knows nothing of DuckDB, Dagster or the network: it takes a file and gives a `Batch`.
+What fetches files (from an API, say) stands apart from what reads them. Adding a format is a class in
+`config.sources`, a module here and a line in `_read`.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def read(source: FileSource, file: SourceFile, market: Market, received_at: date
 
     Raises:
         SourceError: the file as a whole cannot be read; `reason` is one of missing_file, empty_file, changed_file,
-            unreadable_archive, unreadable_file, not_text, wrong_columns.
+            unreadable_archive, unreadable_file, not_text, wrong_columns, lost_rows.
         TypeError: the source is no source of files.
     """
     if received_at.tzinfo is None:
@@ -58,11 +58,13 @@ def read(source: FileSource, file: SourceFile, market: Market, received_at: date
     batch = _read(source, Reading(file, market, received_at))
     lost = batch.unaccounted()
     if lost:
-        raise AssertionError(f"{file.path}: rows {lost[:5]} are neither loaded nor rejected; this is a fault of the reader")
+        raise SourceError(
+            "lost_rows", f"{file.path}: rows {lost[:5]} neither loaded nor rejected: a fault of the reader"
+        )
     return batch
 
 
-def _read(source: FileSource, reading: Reading) -> Batch:  # noqa: PLR0911
+def _read(source: FileSource, reading: Reading) -> Batch:
     match source:
         case EntsoeLoad():
             return read_entsoe_load(source, reading)

@@ -31,8 +31,9 @@ def find_files(source: FileSource, folder: Path) -> list[Path]:
         SourceError: `missing_file`, nothing matches. A source without files is a mistake, not an empty source.
     """
     pattern = folder / Path(source.path).expanduser()
+    # pathlib's glob takes no absolute patterns
     found = [pattern] if pattern.is_file() else [Path(p) for p in glob.glob(str(pattern), recursive=True)]  # noqa: PTH207
-    files = sorted(path.resolve() for path in found if path.is_file())
+    files = sorted(path.absolute() for path in found if path.is_file())
     if not files:
         raise SourceError(
             "missing_file",
@@ -96,7 +97,9 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise SourceError("missing_file", f"{path}: cannot be read ({error.strerror}). Put the file there again.") from None
+        raise SourceError(
+            "missing_file", f"{path}: cannot be read ({error.strerror}). Put the file there again."
+        ) from None
 
 
 def _unpack(packed: bytes, path: Path) -> bytes:

@@ -2,12 +2,12 @@
 
 Format: a header and one row per meter and stamp (`layout: long`), or one column per meter (`layout: wide`); CSV or
 Parquet, plain, zipped or gzipped. Units: `unit`, after `scale`; power is the mean over the interval. Times: with an
-offset they are instants, without they are local to `timezone`; they mark the start or the end of the interval, of which
-each has `interval_minutes`. Publication lag: `publication_lag_minutes` after the interval's end, unless `columns.known_at`
-records the receipt; nothing is known before `known_from`. Registers: see `register`.
+offset they are instants, without they are local to `timezone`; they mark the start or the end of the interval, of
+which each has `interval_minutes`. Publication lag: `publication_lag_minutes` after the interval's end, unless
+`columns.known_at` records the receipt; nothing is known before `known_from`. Registers: see `register`.
 
-Repairs, by name: `midnight_belongs_to_next_day` for publishers that stamp a day's 24:00 as 00:00 of the same day, so that
-rows run backwards. Such a row moves to the next day and its quality becomes `corrected`.
+Repairs, by name: `midnight_belongs_to_next_day` for publishers that stamp a day's 24:00 as 00:00 of the same day, so
+that rows run backwards. Such a row moves to the next day and its quality becomes `corrected`.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ from energy_assets.sources.numbers import with_number
 from energy_assets.sources.readings import READINGS, Reading, finish_readings, meter_tables
 from energy_assets.sources.register import register_to_intervals
 from energy_assets.sources.sieve import Sieve
-from energy_assets.sources.tabular import read_table
+from energy_assets.sources.tabular import CELL, own_names, read_table
 from energy_assets.sources.timestamps import (
     local_time,
+    place_in_time,
     set_aside_bad_times,
     set_aside_nonexistent,
     with_instants,
@@ -32,7 +33,6 @@ from energy_assets.sources.timestamps import (
 )
 from energy_assets.sources.units import to_kwh
 
-CELL = "cell of "  # before the name of a wide file's column
 QUALITY_WORDS = {
     **dict.fromkeys(("measured", "actual", "ok", "okay", "good", "valid"), "measured"),
     **dict.fromkeys(("estimated", "estimate", "interpolated", "substituted"), "estimated"),
@@ -47,13 +47,15 @@ def read_meter_files(source: MeterFiles, reading: Reading) -> Batch:
     Raises:
         SourceError: the file as a whole cannot be read (see `tabular.read_table`).
     """
-    table = read_table(reading.file, source.delimiter, [n for n in source.columns.model_dump().values() if n], READINGS)
-    sieve = Sieve(_own_names(table.frame, source), READINGS, table.rejected)
+    c = source.columns
+    table = read_table(reading.file, source.delimiter, [n for n in c.model_dump().values() if n], READINGS)
+    own = {"_stamp": c.timestamp, "_meter": c.meter_id, "_value": c.value, "_quality": c.quality, "_known": c.known_at}
+    sieve = Sieve(own_names(table.frame, own, with_cells=source.layout == "wide"), READINGS, table.rejected)
     _name_meters(sieve, source)
     _place_in_time(sieve, source, source.timezone or reading.market.timezone)
     if source.layout == "wide":
         _one_row_per_meter(sieve, source)
-    column = pl.col("cell_of") if source.layout == "wide" else source.columns.value
+    column = pl.col("cell_of") if source.layout == "wide" else c.value
     sieve.frame = with_number(sieve.frame, "_value", "number", source.null_values)
     sieve.set_aside(
         pl.col("number_bad"), reason="not_a_number", message="a finite number is expected", column=column, raw="_value"
@@ -69,21 +71,6 @@ def read_meter_files(source: MeterFiles, reading: Reading) -> Batch:
         tables={READINGS: readings, **meter_tables(readings, source, reading.market)},
         rejected=sieve.rejected(),
         loaded_rows=readings["file_row"].unique(),
-    )
-
-
-def _own_names(frame: pl.DataFrame, source: MeterFiles) -> pl.DataFrame:
-    """The columns that are needed, under names that no file's column can get in the way of."""
-    c = source.columns
-    own = {"_stamp": c.timestamp, "_meter": c.meter_id, "_value": c.value, "_quality": c.quality, "_known": c.known_at}
-    described = {name: column for name, column in own.items() if column}
-    cells = []
-    if source.layout == "wide":
-        cells = [n for n in frame.columns if n != "file_row" and n not in described.values()]
-    return frame.select(
-        "file_row",
-        *(pl.col(column).alias(name) for name, column in described.items()),
-        *(pl.col(name).alias(CELL + name) for name in cells),
     )
 
 
@@ -108,12 +95,12 @@ def _place_in_time(sieve: Sieve, source: MeterFiles, zone: str) -> None:
     """Adds `at` (the instant of the stamp), `repaired`, and `known_at_utc` where it is recorded."""
     column, by = source.columns.timestamp, [] if source.layout == "wide" else ["meter_id"]
     sieve.frame = with_stamps(sieve.frame, "_stamp", "at", source.datetime_format)
-    set_aside_bad_times(sieve, "at", column, source.datetime_format, raw="_stamp")
+    set_aside_bad_times(sieve, "at", "_stamp", column, source.datetime_format)
     sieve.frame = sieve.frame.with_columns(repaired=pl.lit(value=False))
     if "midnight_belongs_to_next_day" in source.repair:
         sieve.frame = _move_midnights(sieve.frame, by)
     sieve.frame = with_instants(sieve.frame, "at", zone, by)
-    set_aside_nonexistent(sieve, "at", column, zone, raw="_stamp")
+    set_aside_nonexistent(sieve, "at", "_stamp", column, zone)
     local = local_time(pl.col("at"), zone)
     minutes = source.interval_minutes
     sieve.set_aside(
@@ -124,10 +111,7 @@ def _place_in_time(sieve: Sieve, source: MeterFiles, zone: str) -> None:
         raw="_stamp",
     )
     if source.columns.known_at:
-        sieve.frame = with_stamps(sieve.frame, "_known", "known_at_utc")
-        set_aside_bad_times(sieve, "known_at_utc", source.columns.known_at, raw="_known")
-        sieve.frame = with_instants(sieve.frame, "known_at_utc", zone, by)
-        set_aside_nonexistent(sieve, "known_at_utc", source.columns.known_at, zone, raw="_known")
+        place_in_time(sieve, "known_at_utc", "_known", zone, column=source.columns.known_at)
 
 
 def _move_midnights(frame: pl.DataFrame, by: list[str]) -> pl.DataFrame:
@@ -143,7 +127,7 @@ def _move_midnights(frame: pl.DataFrame, by: list[str]) -> pl.DataFrame:
 
 
 def _one_row_per_meter(sieve: Sieve, source: MeterFiles) -> None:
-    """Wide to long. A meter's empty cells before its first and after its last value are no readings: it was not there."""
+    """Wide to long. Empty cells before a meter's first and after its last value are no readings: it was not there."""
     cells = [name for name in sieve.frame.columns if name.startswith(CELL)]
     kept = [n for n in ("file_row", "at", "repaired", "_quality", "known_at_utc") if n in sieve.frame.columns]
     frame = sieve.frame

@@ -53,7 +53,9 @@ def shape(frame: pl.DataFrame, qualified: str) -> pl.DataFrame:
     )
 
 
-def finish_readings(sieve: Sieve, source: MeterSource, reading: Reading, direction: str, column: str | pl.Expr | None, raw: str) -> pl.DataFrame:
+def finish_readings(
+    sieve: Sieve, source: MeterSource, reading: Reading, direction: str, column: str | pl.Expr | None, raw: str
+) -> pl.DataFrame:
     """The rows of raw.meter_readings out of rows that have their interval, energy and quality.
 
     Sets aside what no meter can have measured (`absurd_value`), what lies in the future (`in_the_future`) and repeated

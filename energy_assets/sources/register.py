@@ -1,14 +1,14 @@
 """Cumulative registers to energy per interval.
 
-A register is read at an instant: the stamp is neither start nor end, so `timestamp_marks` says nothing here. The energy of
-an interval is the difference of two readings exactly one interval apart, and it lies before the later one. Where readings
-are further apart (a gap) the energy cannot be told apart by interval, and the last interval of the gap is `missing`; where
-they are closer, or off the grid, the row is `off_grid`. The first reading of a meter in a file only starts the count and is
-set aside as `first_register_value`.
+A register is read at an instant: the stamp is neither start nor end, so `timestamp_marks` says nothing here. The
+energy of an interval is the difference of two readings exactly one interval apart, and it lies before the later one.
+Where readings are further apart (a gap) the energy cannot be told apart by interval, and the last interval of the gap
+is `missing`; where they are closer, or off the grid, the row is `off_grid`. The first reading of a meter in a file
+only starts the count and is set aside as `first_register_value`.
 
-Rollover: a register that falls has either run over or been changed. With `rollover` (the value after which it starts again
-at 0) a fall is a rollover if the energy that follows from it is under half of a full turn; any other fall, and every fall
-without `rollover`, is set aside as `register_went_back`, and counting goes on from the lower value.
+Rollover: a register that falls has either run over or been changed. With `rollover` (the value after which it starts
+again at 0) a fall is a rollover if the energy that follows from it is under half of a full turn; any other fall, and
+every fall without `rollover`, is set aside as `register_went_back`, and counting goes on from the lower value.
 """
 
 from __future__ import annotations

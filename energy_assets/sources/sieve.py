@@ -83,7 +83,10 @@ class Sieve:
         )
         says = pl.format("row {} has the same {}", pl.col("_first_row"), pl.lit(message))
         self.set_aside(
-            pl.col("_repeat") & pl.col("_agrees"), reason="duplicate_identical", message=says + pl.lit("; kept once"), raw=raw
+            pl.col("_repeat") & pl.col("_agrees"),
+            reason="duplicate_identical",
+            message=says + pl.lit("; kept once"),
+            raw=raw,
         )
         self.set_aside(
             pl.col("_repeat"),
@@ -97,4 +100,4 @@ class Sieve:
         """All rows set aside or noted so far, in the order of the file."""
         if not self._rejected:
             return pl.DataFrame(schema=REJECTED_SCHEMA)
-        return pl.concat(self._rejected).cast(REJECTED_SCHEMA).sort("file_row", maintain_order=True)  # type: ignore[arg-type]
+        return pl.concat(self._rejected).cast(REJECTED_SCHEMA).sort("file_row", maintain_order=True)

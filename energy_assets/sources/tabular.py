@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,8 @@ import polars as pl
 
 from energy_assets.sources.base import REJECTED_SCHEMA, SourceError, SourceFile
 from energy_assets.sources.files import decode, read_bytes
+
+CELL = "cell of "
 
 
 @dataclass(frozen=True)
@@ -41,15 +43,17 @@ def read_table(file: SourceFile, delimiter: str, expected: Sequence[str], table_
     """
     content = read_bytes(file)
     if content.startswith(b"PAR1"):
-        return _parquet(content, file.path, expected)
+        return parquet_rows(content, file.path, expected)
     return csv_rows(decode(content, file.path), file.path, delimiter, expected, table_name)
 
 
-def _parquet(content: bytes, path: Path, expected: Sequence[str]) -> TableRows:
+def parquet_rows(content: bytes, path: Path, expected: Sequence[str]) -> TableRows:
     try:
         frame = pl.read_parquet(io.BytesIO(content))
     except (pl.exceptions.PolarsError, OSError) as error:
-        raise SourceError("unreadable_file", f"{path}: truncated or damaged Parquet ({error}). Fetch it again.") from None
+        raise SourceError(
+            "unreadable_file", f"{path}: truncated or damaged Parquet ({error}). Fetch it again."
+        ) from None
     check_columns(frame.columns, expected, path)
     _check_rows(frame.height, path)
     return TableRows(_numbered(frame), frame.height, pl.DataFrame(schema=REJECTED_SCHEMA))
@@ -105,10 +109,27 @@ def _ragged(text: str, path: Path, delimiter: str, names: list[str], table_name:
             raw_text="raw_text",
             reason=pl.lit("wrong_field_count"),
             message=pl.format("{} fields where the header has {}", "fields", pl.lit(len(names))),
-        ).cast(REJECTED_SCHEMA)  # type: ignore[arg-type]
+        ).cast(REJECTED_SCHEMA)
     else:
         rejected = pl.DataFrame(schema=REJECTED_SCHEMA)
     return TableRows(pl.DataFrame(good, schema=schema, orient="row"), len(rows), rejected)
+
+
+def own_names(frame: pl.DataFrame, columns: Mapping[str, str | None], *, with_cells: bool = False) -> pl.DataFrame:
+    """`file_row` and the columns that a source describes, under names that no file's column can get in the way of.
+
+    Args:
+        frame: rows of a file.
+        columns: our name of a column to the file's; None where the source has none.
+        with_cells: of a wide file; the columns that are not described come too, `CELL` before their names.
+    """
+    described = {name: column for name, column in columns.items() if column}
+    cells = [n for n in frame.columns if n != "file_row" and n not in described.values()] if with_cells else []
+    return frame.select(
+        "file_row",
+        *(pl.col(column).alias(name) for name, column in described.items()),
+        *(pl.col(name).alias(CELL + name) for name in cells),
+    )
 
 
 def check_columns(found: Sequence[str], expected: Sequence[str], path: Path) -> None:

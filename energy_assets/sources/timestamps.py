@@ -2,10 +2,10 @@
 
 Belongs here: parsing and zones. Does not belong here: what a time marks (start or end), or which rows are kept.
 
-The rules. A time with an offset is an instant. A naive time is local to a zone. A local time that the zone skips (spring)
-does not exist and has no instant. A local time that the zone repeats (autumn) is resolved by the order of the rows: from
-where the local time first stands still or steps back, rows belong to the second pass; before, to the first. A file that
-holds the repeated hour once means its first pass. Nothing is guessed from the values.
+The rules. A time with an offset is an instant. A naive time is local to a zone. A local time that the zone skips
+(spring) does not exist and has no instant. A local time that the zone repeats (autumn) is resolved by the order of
+the rows: from where the local time first stands still or steps back, rows belong to the second pass; before, to the
+first. A file that holds the repeated hour once means its first pass. Nothing is guessed from the values.
 """
 
 from __future__ import annotations
@@ -44,8 +44,11 @@ def with_stamps(frame: pl.DataFrame, column: str, name: str, datetime_format: st
         naive, instant = pl.col(column).cast(NAIVE_TIME), none_instant
     elif datetime_format and "%z" in datetime_format:
         naive = none_naive
-        instant = pl.col(column).cast(pl.String).str.strip_chars().str.to_datetime(
-            datetime_format, time_unit="us", time_zone="UTC", strict=False
+        instant = (
+            pl.col(column)
+            .cast(pl.String)
+            .str.strip_chars()
+            .str.to_datetime(datetime_format, time_unit="us", time_zone="UTC", strict=False)
         )
     else:
         naive, instant = _from_text(pl.col(column).cast(pl.String).str.strip_chars(), datetime_format)
@@ -118,31 +121,46 @@ def _second_pass(frame: pl.DataFrame, naive: pl.Expr, repeated: pl.Series, by: l
     return pl.int_range(frame.height, eager=True).is_in(late.implode())
 
 
-def set_aside_bad_times(
-    sieve: Sieve, name: str, column: str, datetime_format: str | None = None, raw: str | None = None
+def place_in_time(
+    sieve: Sieve,
+    name: str,
+    raw: str,
+    zone: str,
+    *,
+    column: str,
+    datetime_format: str | None = None,
+    by: Sequence[str] = (),
 ) -> None:
-    """Sets rows aside whose cell is no time; call between `with_stamps` and `with_instants`.
+    """Adds the instant `name` of the times in `raw`; sets rows aside without one.
 
-    `column` is the file's name of the column, `raw` the frame's, if it has another there.
+    `column` is the file's name of the column, `raw` the frame's. Reasons: `bad_timestamp`, `nonexistent_local_time`.
     """
+    sieve.frame = with_stamps(sieve.frame, raw, name, datetime_format)
+    set_aside_bad_times(sieve, name, raw, column, datetime_format)
+    sieve.frame = with_instants(sieve.frame, name, zone, by)
+    set_aside_nonexistent(sieve, name, raw, column, zone)
+
+
+def set_aside_bad_times(sieve: Sieve, name: str, raw: str, column: str, datetime_format: str | None) -> None:
+    """Sets rows aside whose cell is no time; belongs between `with_stamps` and `with_instants`."""
     wanted = f"a time as {datetime_format}" if datetime_format else "an ISO 8601 time"
     sieve.set_aside(
         pl.col(f"{name}_naive").is_null() & pl.col(f"{name}_instant").is_null(),
         reason="bad_timestamp",
         message=f"{wanted} from {EARLIEST_YEAR} on is expected",
         column=column,
-        raw=raw or column,
+        raw=raw,
     )
 
 
-def set_aside_nonexistent(sieve: Sieve, name: str, column: str, zone: str, raw: str | None = None) -> None:
-    """Sets rows aside whose local time the zone skips; call after `with_instants`."""
+def set_aside_nonexistent(sieve: Sieve, name: str, raw: str, column: str, zone: str) -> None:
+    """Sets rows aside whose local time the zone skips; belongs after `with_instants`."""
     sieve.set_aside(
         pl.col(name).is_null(),
         reason="nonexistent_local_time",
         message=f"clocks in {zone} skip this time; correct `timezone` in sources.yaml if the file uses another zone",
         column=column,
-        raw=raw or column,
+        raw=raw,
     )
 
 

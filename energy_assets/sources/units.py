@@ -9,7 +9,15 @@ import polars as pl
 
 KILO = {"Wh": 1e-3, "kWh": 1.0, "MWh": 1e3, "W": 1e-3, "kW": 1.0, "MW": 1e3}
 POWER_UNITS = frozenset({"W", "kW", "MW"})
-WIND_TO_MS = {"m/s": 1.0, "ms": 1.0, "km/h": 1 / 3.6, "kmh": 1 / 3.6, "kn": 1852 / 3600, "mph": 0.44704, "mp/h": 0.44704}
+WIND_TO_MS = {
+    "m/s": 1.0,
+    "ms": 1.0,
+    "km/h": 1 / 3.6,
+    "kmh": 1 / 3.6,
+    "kn": 1852 / 3600,
+    "mph": 0.44704,
+    "mp/h": 0.44704,
+}
 
 # Beyond what can be: no single site draws 100 GW. Zones get ten times that: France has stood above 100 GW, and whole
 # countries are metered as one zone.

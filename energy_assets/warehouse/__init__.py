@@ -3,7 +3,7 @@
 Belongs here: everything that holds a connection. Does not belong here: formats (`sources`), models, Dagster.
 """
 
-from energy_assets.warehouse.connection import Warehouse, WarehouseBusyError
+from energy_assets.warehouse.connection import Warehouse, WarehouseBusyError, first_row
 from energy_assets.warehouse.fingerprint import fingerprint, fingerprints
 from energy_assets.warehouse.ingestion import LoadReport, load_sources
 from energy_assets.warehouse.publishing import Manifest, current_manifest, publish
@@ -20,6 +20,7 @@ __all__ = [
     "ensure_tables",
     "fingerprint",
     "fingerprints",
+    "first_row",
     "load_sources",
     "publish",
     "replace_by_key",

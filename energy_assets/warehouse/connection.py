@@ -94,3 +94,11 @@ class Warehouse:
                     ) from error
                 time.sleep(pause * random.uniform(0.5, 1.5))  # jitter keeps two waiters from meeting again and again
                 pause = min(pause * 1.6, 1.0)
+
+
+def first_row(
+    con: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[Any] | dict[str, Any] | None = None
+) -> tuple[Any, ...] | None:
+    """The first row of a result, which is read to its end: DuckDB 2 starts nothing else before that."""
+    rows = con.execute(sql, parameters).fetchall()
+    return rows[0] if rows else None

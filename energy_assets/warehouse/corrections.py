@@ -16,6 +16,7 @@ from energy_assets.config import MeterFiles, Simulation
 from energy_assets.config.sources import Source
 from energy_assets.contracts import TABLES, Table
 from energy_assets.sources.base import REJECTED_SCHEMA, Batch
+from energy_assets.warehouse.connection import first_row
 from energy_assets.warehouse.writes import append_new, registered, replace_by_key
 
 MASTER_DATA = ("raw.meters", "raw.weather_locations", "raw.meter_locations", "raw.tariffs", "raw.shiftable_loads")
@@ -131,7 +132,8 @@ def _append_readings(
     low, high = frame["interval_start_utc"].min(), frame["interval_start_utc"].max()
     known = "old.known_at_utc = i.known_at_utc" if recorded else "TRUE"
     with registered(con, frame):
-        row = con.execute(
+        row = first_row(
+            con,
             f"""INSERT INTO {table.qualified}
             WITH old AS (
                 SELECT * FROM {table.qualified} old
@@ -152,7 +154,7 @@ def _append_readings(
                OR old.energy_kwh IS DISTINCT FROM i.energy_kwh
             ORDER BY i.meter_id, i.direction, i.interval_start_utc, i.known_at_utc""",
             {"low": low, "high": high} | ({"received": received_at} if "$received" in receipt else {}),
-        ).fetchone()
+        )
     return int(row[0]) if row else 0
 
 
@@ -166,7 +168,8 @@ def _append_versions(con: duckdb.DuckDBPyConnection, table: Table, frame: pl.Dat
     differs = " OR ".join(f'old."{c}" IS DISTINCT FROM i."{c}"' for c in said)
     partition = ", ".join(f'"{c}"' for c in identity)
     with registered(con, frame):
-        row = con.execute(
+        row = first_row(
+            con,
             f"""INSERT INTO {table.qualified}
             WITH old AS (
                 SELECT * FROM {table.qualified} WHERE "{time}" BETWEEN $low AND $high
@@ -179,5 +182,5 @@ def _append_versions(con: duckdb.DuckDBPyConnection, table: Table, frame: pl.Dat
             WHERE old."{time}" IS NULL OR {differs}
             ORDER BY {", ".join(f'i."{c}"' for c in identity)}""",
             {"low": frame[time].min(), "high": frame[time].max(), "received": received_at},
-        ).fetchone()
+        )
     return int(row[0]) if row else 0

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import duckdb
 
 from energy_assets.contracts import TABLES
+from energy_assets.warehouse.connection import first_row
 
 # How rows came here, in tables made by SQL: the same names as the audit columns of the contracts.
 AUDIT_NAMES = frozenset(c.name for t in TABLES.values() for c in t.columns if c.audit)
@@ -18,9 +19,10 @@ def fingerprint(con: duckdb.DuckDBPyConnection, table: str) -> str:
     A sum (not an exclusive or) so that a doubled row does not cancel out.
     """
     columns = ", ".join(f'"{c}"' for c in content_columns(con, table))
-    row = con.execute(
-        f"SELECT count(*), coalesce(sum(hash({columns})::HUGEINT), 0)::VARCHAR FROM {table}"  # names from the catalogue
-    ).fetchone()
+    row = first_row(
+        con,
+        f"SELECT count(*), coalesce(sum(hash({columns})::HUGEINT), 0)::VARCHAR FROM {table}",  # names from the catalogue
+    )
     assert row is not None
     return f"{row[0]}:{row[1]}"
 

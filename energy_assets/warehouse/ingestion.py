@@ -21,7 +21,7 @@ from energy_assets.config import FileSource, Simulation, WarehouseConfig
 from energy_assets.config.sources import Source
 from energy_assets.contracts import TABLES
 from energy_assets.sources.base import Batch, SourceError, SourceFile
-from energy_assets.warehouse.connection import Warehouse
+from energy_assets.warehouse.connection import Warehouse, first_row
 from energy_assets.warehouse.corrections import write_batch
 from energy_assets.warehouse.writes import append_new, ensure_tables
 
@@ -172,7 +172,7 @@ def _last_load(con: duckdb.DuckDBPyConnection, source: str, path: str) -> dict[s
 
 
 def _next_load_id(con: duckdb.DuckDBPyConnection) -> int:
-    row = con.execute("SELECT coalesce(max(load_id), 0) + 1 FROM raw.load_ledger").fetchone()
+    row = first_row(con, "SELECT coalesce(max(load_id), 0) + 1 FROM raw.load_ledger")
     assert row is not None
     return int(row[0])
 
@@ -206,10 +206,11 @@ def _reject_file(
     load_id: int = 0,
 ) -> None:
     """The file as a whole, kept as one rejected row; once, however often it is tried."""
-    known = con.execute(
+    known = first_row(
+        con,
         "SELECT count(*) FROM raw.rejected_rows WHERE source = ? AND path = ? AND file_sha256 = ? AND reason = ?",
         [source.name, path, sha256, error.reason],
-    ).fetchone()
+    )
     if known and known[0]:
         return
     rejected = pl.DataFrame(

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import duckdb
 
-from energy_assets.warehouse.connection import STORAGE_VERSION, Warehouse
+from energy_assets.warehouse.connection import STORAGE_VERSION, Warehouse, first_row
 from energy_assets.warehouse.fingerprint import content_columns, fingerprints
 
 SCHEMAS = ("marts", "features", "forecasts", "flexibility", "monitoring", "reporting")
@@ -170,16 +170,14 @@ def _write_parquet(
 def _month_expression(con: duckdb.DuckDBPyConnection, name: str) -> str:
     """SQL for the part a row belongs to: its month in a large fact, `all` elsewhere."""
     column = next((c for c in MONTH_COLUMNS if c in content_columns(con, name)), None)
-    rows = con.execute(f"SELECT count(*) FROM {name}").fetchone()
+    rows = first_row(con, f"SELECT count(*) FROM {name}")
     if column is None or rows is None or rows[0] < LARGE_ROWS:
         return "'all'"
     return f"coalesce(strftime(\"{column}\", '%Y-%m'), 'none')"
 
 
 def _known_until(con: duckdb.DuckDBPyConnection) -> str | None:
-    row = con.execute(
-        "SELECT strftime(max(known_at_utc), '%Y-%m-%dT%H:%M:%SZ') FROM marts.fct_demand_hourly"
-    ).fetchone()
+    row = first_row(con, "SELECT strftime(max(known_at_utc), '%Y-%m-%dT%H:%M:%SZ') FROM marts.fct_demand_hourly")
     return row[0] if row else None
 
 

@@ -14,6 +14,7 @@ import duckdb
 import polars as pl
 
 from energy_assets.contracts import Table
+from energy_assets.warehouse.connection import first_row
 
 
 def ensure_tables(con: duckdb.DuckDBPyConnection, tables: Iterable[Table]) -> None:
@@ -95,7 +96,7 @@ def replace_by_key(con: duckdb.DuckDBPyConnection, table: Table, frame: pl.DataF
 
 
 def _inserted(con: duckdb.DuckDBPyConnection, sql: str) -> int:
-    row = con.execute(sql).fetchone()
+    row = first_row(con, sql)
     return int(row[0]) if row else 0
 
 

@@ -1,3 +1,5 @@
+{{ config(materialized='view') }}
+
 -- Imported energy by UTC hour. A reading that crosses the full hour (zones with half-hour offsets, or more than an hour
 -- long) is split in proportion and becomes an estimate; all others pass as they are.
 with readings as (

@@ -1,3 +1,5 @@
+{{ config(materialized='view') }}
+
 -- Weather per place and instant with the time it stood: from when it was known until something issued later was known.
 -- At any time exactly one row per place and instant stands: the newest issue known then (an observation is issued at the
 -- instant itself, so it comes after every forecast of it).

@@ -11,19 +11,21 @@ from pathlib import Path
 import duckdb
 
 from energy_assets.forecasting import TrainedModel, load
+from energy_assets.warehouse import first_row
 
 
 def champion(
     con: duckdb.DuckDBPyConnection, folder: Path, model_name: str, at: datetime
 ) -> tuple[TrainedModel, datetime] | None:
     """The model promoted last before `at`, with when it was trained; None where none was, or its artefact is lost."""
-    row = con.execute(
+    row = first_row(
+        con,
         """SELECT v.artefact, v.trained_at_utc
         FROM forecasts.model_decisions d JOIN forecasts.model_versions v ON v.model_version = d.to_version
         WHERE d.model_name = ? AND d.decided_at_utc <= ?
         ORDER BY d.decided_at_utc DESC, d.decision = 'promoted' DESC LIMIT 1""",
         [model_name, at],
-    ).fetchone()
+    )
     if row is None or not (folder / row[0]).exists():
         return None
     return load(folder / row[0]), row[1]

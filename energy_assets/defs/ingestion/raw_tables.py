@@ -15,7 +15,7 @@ from energy_assets.defs.issues import RANGE_START, run_issues
 from energy_assets.defs.metadata import plot, table_metadata, table_spec
 from energy_assets.defs.resources import POOL, WarehouseResource
 from energy_assets.sources.public_holidays import public_holidays
-from energy_assets.warehouse import LoadReport, load_sources, replace_by_key
+from energy_assets.warehouse import LoadReport, first_row, load_sources, replace_by_key
 
 RAW = [t for t in TABLES.values() if t.schema == "raw"]
 # Tables that other processes append to; loading only sees to it that they exist.
@@ -96,7 +96,7 @@ def _refresh_holidays(con: duckdb.DuckDBPyConnection, energy: WarehouseResource,
     countries = {
         r[0] for r in con.execute("SELECT DISTINCT country FROM raw.meters WHERE country IS NOT NULL").fetchall()
     }
-    first = con.execute("SELECT year(min(interval_start_utc)) FROM raw.meter_readings").fetchone()
+    first = first_row(con, "SELECT year(min(interval_start_utc)) FROM raw.meter_readings")
     start = first[0] if first and first[0] else this_year
     market = {energy.config.market.country} if energy.config.market.country else set()
     replace_by_key(con, TABLES["raw.holidays"], public_holidays(countries | market, range(start - 1, this_year + 2)))
@@ -130,9 +130,9 @@ def _contract_holds(con: duckdb.DuckDBPyConnection, table: Table) -> dg.AssetChe
     keys = ", ".join(f'"{c}"' for c in table.key)
     doubled = 0
     if keys:
-        row = con.execute(
-            f"SELECT count(*) FROM (SELECT 1 FROM {table.qualified} {newest} GROUP BY {keys} HAVING count(*) > 1)"
-        ).fetchone()
+        row = first_row(
+            con, f"SELECT count(*) FROM (SELECT 1 FROM {table.qualified} {newest} GROUP BY {keys} HAVING count(*) > 1)"
+        )
         doubled = row[0] if row else 0
     return dg.AssetCheckResult(
         asset_key=[table.schema, table.name],

@@ -74,7 +74,7 @@ def _log(value: pl.Expr, cushion: pl.Expr) -> pl.Expr:
 
 def _score_kind(rows: pl.DataFrame, judged_from: datetime) -> pl.DataFrame:
     """The judged rows of one kind with score and the meter's own threshold; none if the past is too short."""
-    from sklearn.ensemble import IsolationForest  # noqa: PLC0415  (a second of import that a run without it saves)
+    from sklearn.ensemble import IsolationForest
 
     past = rows.filter(pl.col("interval_start_utc") < judged_from)
     judged = rows.filter(pl.col("interval_start_utc") >= judged_from)

@@ -13,19 +13,19 @@ from energy_assets.contracts import table
 from energy_assets.ids import hash_id
 
 FLAG_SCHEMA = pl.Schema(
-    {
-        "meter_id": pl.String,
-        "interval_start_utc": pl.Datetime("us", "UTC"),
-        "interval_end_utc": pl.Datetime("us", "UTC"),
-        "kind": pl.String,
-        "detector": pl.String,
-        "score": pl.Float64,
-        "threshold": pl.Float64,
-        "observed_kwh": pl.Float64,
-        "expected_kwh": pl.Float64,
-    }
+    [
+        ("meter_id", pl.String()),
+        ("interval_start_utc", pl.Datetime("us", "UTC")),
+        ("interval_end_utc", pl.Datetime("us", "UTC")),
+        ("kind", pl.String()),
+        ("detector", pl.String()),
+        ("score", pl.Float64()),
+        ("threshold", pl.Float64()),
+        ("observed_kwh", pl.Float64()),
+        ("expected_kwh", pl.Float64()),
+    ]
 )
-BRIDGE = {"contextual": timedelta(hours=2)}  # a short return to normal does not end such an event
+BRIDGE = {"contextual": timedelta(hours=6)}  # a short return to normal does not end such an event
 
 _GROUP = ["meter_id", "kind", "detector"]
 
@@ -48,7 +48,7 @@ def flags(frame: pl.DataFrame, kind: str, detector: str, score: pl.Expr, thresho
 def merge(flagged: pl.DataFrame, issued_at: datetime) -> pl.DataFrame:
     """Rows of `monitoring.demand_anomalies`: adjoining flagged hours of one meter, kind and detector become one event.
 
-    The score is the highest of its hours; energies are sums, null where no hour has one.
+    The score is the highest of its hours, of a gap its length in hours. Energies are sums, null where no hour has one.
     """
     contract = table("monitoring.demand_anomalies")
     if flagged.is_empty():
@@ -74,6 +74,7 @@ def merge(flagged: pl.DataFrame, issued_at: datetime) -> pl.DataFrame:
             detected_at_utc=pl.lit(issued_at).dt.convert_time_zone("UTC").dt.cast_time_unit("us"),
             action=pl.lit("none"),
         )
+        .with_columns(score=pl.when(pl.col("kind") == "missing").then(pl.col("hours")).otherwise(pl.col("score")))
         .with_columns(severity=_severity(), message=_message())
         .drop("hours")
     )
@@ -110,7 +111,7 @@ def _severity() -> pl.Expr:
 def _message() -> pl.Expr:
     duration = pl.format("{} h from {} UTC", _number("hours", 1), pl.col("start_utc").dt.strftime("%Y-%m-%d %H:%M"))
     observed, expected = _number("observed_kwh"), _number("expected_kwh")
-    score, threshold = _number("score"), _number("threshold")
+    score = _number("score")
     against = (
         pl.when(pl.col("expected_kwh").is_not_null() & pl.col("observed_kwh").is_not_null())
         .then(pl.format(": {} kWh where {} kWh were to be expected", observed, expected))
@@ -120,7 +121,7 @@ def _message() -> pl.Expr:
         "missing": pl.format("No reading for {}", duration),
         "duplicate": pl.format("Up to {} readings for the same interval, for {}", score, duration),
         "negative": pl.format("Negative demand for {}, down to -{} kWh in an hour", duration, score),
-        "flatline": pl.format("The same value for {}; up to {} h are usual here", duration, threshold),
+        "flatline": pl.format("The same value for {}, where such runs are rare", duration),
         "zero_run": pl.format("Zero for {}, at hours that are rarely zero here", duration),
         "spike": pl.format("A spike of {} h, {} times the highest usual hour", _number("hours", 1), score),
         "unit_scale": pl.format("Off by a power of ten for {}", duration),

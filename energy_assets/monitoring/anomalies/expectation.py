@@ -13,7 +13,7 @@ WEEKS = 6  # same hours of the week that the median takes
 DAYS = 20  # same hours of the day, until there are enough weeks
 RECENT_HOURS = 168
 ERROR_DAYS = 28
-LEVEL_BOUNDS = (1.0, 1.0)
+LEVEL_BOUNDS = (0.7, 1.4)
 SCALE_FLOOR = 0.03  # of the meter's mean: below this a difference is noise however regular the meter is
 
 
@@ -24,7 +24,7 @@ def with_expectation(hourly: pl.DataFrame, forecasts: pl.DataFrame | None = None
     `usual_kwh`, the median of the last six values of the same hour of the week (at least three; before that the same
     hour of the last twenty days, at least five);
     `expected_kwh`, the forecast where there is one, else the usual value at the level of the last seven days (median
-    ratio, kept between 0.5 and 2, so that a season is followed and a broken unit is not);
+    ratio, kept between 0.7 and 1.4, so that a season is followed and a broken unit is not);
     `error_kwh`, the usual error: 1.4826 times the median absolute difference over the last 28 values at this hour of
     day, at least 3 % of the meter's recent mean;
     `typical_kwh`, the mean magnitude over the last four weeks.

@@ -112,7 +112,8 @@ def unit_scale(hours: pl.DataFrame) -> pl.DataFrame:
     """A level off by a power of ten while the shape stays: kWh for Wh, kW for MW, a misplaced decimal.
 
     The median of log10(reported / usual) over twelve hours is close to a whole number other than zero, scatters
-    little, and the values still vary as they usually do (so that a stuck or dead meter is not taken for it).
+    little, is four times as far off as the meter is usually (an empty home uses a tenth of its usual), and the values
+    still vary as they usually do (so that a stuck or dead meter is not taken for it).
     """
     reported, usual = pl.col("demand_reported_kwh"), pl.col("usual_kwh")
     positive = (reported > 0) & (usual > 0)
@@ -131,10 +132,13 @@ def unit_scale(hours: pl.DataFrame) -> pl.DataFrame:
         median=rolling("log_ratio", "median"),
         varies=rolling("log_reported", "std") >= 0.5 * rolling("log_usual", "std"),
         scatter=rolling("log_ratio", "std"),
+        habit=1.4826
+        * pl.col("log_ratio").abs().shift(1).rolling_median(28 * 24, min_samples=168).over("meter_id").fill_null(0.0),
     ).with_columns(power=pl.col("median").round())
     off_by = (
         (pl.col("power") != 0)
         & ((pl.col("median") - pl.col("power")).abs() < 0.15)
+        & (pl.col("median").abs() > 4 * pl.col("habit"))
         & (pl.col("scatter") < 0.3)
         & pl.col("varies")
     )
@@ -147,7 +151,7 @@ def unit_scale(hours: pl.DataFrame) -> pl.DataFrame:
     near = pl.any_horizontal((pl.col("log_ratio") - pl.col(end)).abs() < 0.35 for end in ("highest", "lowest"))
     enough = near.cast(pl.Int32).rolling_sum(SCALE_WINDOW, min_samples=1, center=True).over("meter_id")
     found = rows.filter(near.fill_null(value=False) & (enough >= SCALE_WINDOW // 2))
-    return flags(found, "unit_scale", "rule", pl.col("log_ratio").abs(), 0.85)
+    return flags(found, "unit_scale", "rule", pl.col("log_ratio").abs(), 0.65)
 
 
 def spike(hours: pl.DataFrame) -> pl.DataFrame:

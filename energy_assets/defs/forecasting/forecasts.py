@@ -1,0 +1,166 @@
+"""Forecasts of the next local day for every meter, and of the next 15 minutes for machines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+import dagster as dg
+import duckdb
+import polars as pl
+
+from energy_assets import forecasting, plots
+from energy_assets.contracts import TABLES
+from energy_assets.defs.forecasting.models import ARTEFACTS, DECISIONS, FEATURES, VERSIONS, _name
+from energy_assets.defs.forecasting.registry import champion
+from energy_assets.defs.frames import features_at, machine_features
+from energy_assets.defs.issues import run_issues
+from energy_assets.defs.metadata import plot, table_metadata, table_spec
+from energy_assets.defs.resources import POOL, WarehouseResource
+from energy_assets.defs.transformation.dbt_models import morning_freshness
+from energy_assets.warehouse import append_revisions
+
+TABLE = TABLES["forecasts.demand_forecasts"]
+KEY = dg.AssetKey([TABLE.schema, TABLE.name])
+
+
+def build_forecasts(partitions: dg.PartitionsDefinition[str], timezone: str) -> dg.AssetsDefinition:
+    """`forecasts.demand_forecasts`, partitioned by issue day."""
+
+    @dg.multi_asset(
+        name="demand_forecasts",
+        specs=[
+            table_spec(
+                TABLE,
+                group="forecasts",
+                kinds={"lightgbm", "polars"},
+                owner="team:forecasting",
+                deps=[
+                    FEATURES,
+                    dg.AssetKey(["features", "feat_machine_15min"]),
+                    dg.AssetKey([VERSIONS.schema, VERSIONS.name]),
+                    dg.AssetKey([DECISIONS.schema, DECISIONS.name]),
+                    ARTEFACTS,
+                ],
+                freshness_policy=morning_freshness(timezone),
+            )
+        ],
+        check_specs=[
+            dg.AssetCheckSpec(
+                "quantiles_do_not_cross",
+                asset=KEY,
+                blocking=True,
+                description="A higher quantile is never a lower demand.",
+            ),
+            dg.AssetCheckSpec(
+                "every_meter_has_one",
+                asset=KEY,
+                description="Every meter with features for the issue has a forecast of its whole next local day.",
+            ),
+            dg.AssetCheckSpec(
+                "few_fallbacks", asset=KEY, description="At most a fifth of the meters needed a fallback."
+            ),
+        ],
+        partitions_def=partitions,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        pool=POOL,
+    )
+    def demand_forecasts(
+        context: dg.AssetExecutionContext, energy: WarehouseResource
+    ) -> Iterator[dg.MaterializeResult[None]]:
+        issues = run_issues(context, energy.config, energy.warehouse, energy.now())
+        new = 0
+        for issued_at in issues.times:  # one per day of the range; a day is one set-based pass over all meters
+            with energy.warehouse.connect(read_only=True) as con:
+                rows, skipped = _forecast(energy, con, issued_at)
+            for meter_id, reason in skipped.select("meter_id", "reason").unique().sort("meter_id").iter_rows():
+                context.log.warning(f"{meter_id}: no forecast at {issued_at:%Y-%m-%d %H:%M}Z: {reason}")
+            rows = rows.with_columns(dagster_run_id=pl.lit(context.run.run_id))
+            with energy.warehouse.transaction() as con:
+                new += append_revisions(con, TABLE, rows)
+        with energy.warehouse.connect(read_only=True) as con:
+            yield _result(con, issues.last_time, new)
+
+    return demand_forecasts
+
+
+def _forecast(
+    energy: WarehouseResource, con: duckdb.DuckDBPyConnection, issued_at: datetime
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    frame = features_at(con, issued_at)
+    parts, skipped = [], []
+    for (kind,), of_kind in frame.group_by("kind", maintain_order=True):
+        standing = champion(con, energy.settings.folder, _name(str(kind)), issued_at)
+        made = forecasting.forecast(of_kind, standing[0] if standing else None)
+        parts.append(made.forecasts)
+        skipped.append(made.skipped)
+    machines = machine_features(con, issued_at=issued_at)
+    if machines.height:
+        parts.append(forecasting.forecast_machines(machines, issued_at=issued_at, seed=energy.config.forecast.seed))
+    if not parts:
+        return TABLE.empty().drop("revision", "dagster_run_id"), pl.DataFrame(
+            schema={"meter_id": pl.String, "reason": pl.String}
+        )
+    return pl.concat(parts, how="diagonal"), pl.concat(skipped) if skipped else pl.DataFrame(
+        schema={"meter_id": pl.String, "reason": pl.String}
+    )
+
+
+def _result(con: duckdb.DuckDBPyConnection, issued_at: datetime, new: int) -> dg.MaterializeResult[None]:
+    newest = con.sql(
+        """SELECT meter_id, interval_start_utc, quantile, demand_kwh, quality, kind, timezone
+        FROM forecasts.demand_forecasts JOIN raw.meters USING (meter_id)
+        WHERE issued_at_utc = $at
+        QUALIFY revision = max(revision) OVER (PARTITION BY meter_id, model_version)
+        ORDER BY ALL""",
+        params={"at": issued_at},
+    ).pl()
+    expected = con.sql(
+        "SELECT meter_id, count(*) AS hours FROM features.feat_demand_day_ahead WHERE issued_at_utc = $at GROUP BY 1",
+        params={"at": issued_at},
+    ).pl()
+    crossing = newest.filter(
+        pl.col("demand_kwh") < pl.col("demand_kwh").shift(1).over("meter_id", "interval_start_utc", order_by="quantile")
+    ).height
+    made = newest.group_by("meter_id").agg(
+        made=pl.col("interval_start_utc").n_unique(), fallback=(pl.col("quality") == "fallback").any()
+    )
+    short = expected.join(made, on="meter_id", how="left").filter(pl.col("made").fill_null(0) < pl.col("hours"))
+    fallbacks = made.filter("fallback")["meter_id"].to_list()
+    metadata = table_metadata(con, TABLE) | {
+        "new_rows": new,
+        "meters": made.height,
+        "fallback_meters": ", ".join(sorted(fallbacks)) or "none",
+    }
+    for kind in newest["kind"].unique().sort().to_list():
+        if kind != "machine":
+            metadata[f"plot_{kind}"] = plot(_band(newest.filter(pl.col("kind") == kind), kind))
+    warn = dg.AssetCheckSeverity.WARN
+    return dg.MaterializeResult(
+        asset_key=KEY,
+        metadata=metadata,
+        check_results=[
+            dg.AssetCheckResult(
+                check_name="quantiles_do_not_cross", passed=crossing == 0, metadata={"crossing": crossing}
+            ),
+            dg.AssetCheckResult(
+                check_name="every_meter_has_one",
+                passed=short.is_empty(),
+                severity=warn,
+                metadata={"without": ", ".join(short["meter_id"].sort().to_list()) or "none"},
+            ),
+            dg.AssetCheckResult(
+                check_name="few_fallbacks",
+                passed=len(fallbacks) <= 0.2 * max(made.height, 1),
+                severity=warn,
+                metadata={"fallbacks": len(fallbacks), "meters": made.height},
+            ),
+        ],
+    )
+
+
+def _band(frame: pl.DataFrame, kind: str) -> bytes:
+    """The meter with the largest demand stands for its kind."""
+    largest = frame.group_by("meter_id").agg(pl.col("demand_kwh").sum()).sort("demand_kwh", "meter_id")["meter_id"][-1]
+    of_meter = frame.filter(pl.col("meter_id") == largest)
+    return plots.forecast_band(of_meter, title=f"{largest} ({kind})", timezone=of_meter["timezone"][0])

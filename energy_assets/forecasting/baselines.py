@@ -1,0 +1,142 @@
+"""What a model has to beat.
+
+Belongs here: the seasonal naive forecast and the calendar-and-temperature regression, as point forecasts over feature
+frames. Does not belong here: the grid operator's forecast (it is data), the linear member of the blend (`linear.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import polars as pl
+from scipy import sparse
+from sklearn.linear_model import Ridge
+
+from energy_assets.forecasting.features import Matrix
+from energy_assets.forecasting.selection import ORDER, naive_kwh
+
+SEASONAL_NAIVE = "seasonal_naive"
+CALENDAR_TEMPERATURE = "calendar_temperature"
+POINT_COLUMNS = ("meter_id", "issued_at_utc", "interval_start_utc", "interval_end_utc", "demand_kwh")
+HOURS, WEEKDAYS, MONTHS, POWERS = 24, 7, 12, 3
+HOLIDAY_WEEKDAY = 7  # a holiday is treated as a Sunday, as the benchmark's users do
+MIN_ROWS = 7 * 24
+MIN_TREND_DAYS = 365
+
+
+def seasonal_naive(frame: pl.DataFrame) -> pl.DataFrame:
+    """Demand of the same local hour one week before the target (`POINT_COLUMNS`, sorted by key).
+
+    Where that is unknown: two, three, four weeks before; then the last known day's same hour, its mean, and the mean
+    of what is known. Rows of meters of which nothing is known are left out.
+    """
+    values = frame.sort(ORDER).with_columns(naive_kwh().clip(lower_bound=0).alias("demand_kwh"))
+    return values.select(POINT_COLUMNS).filter(pl.col("demand_kwh").is_finite())
+
+
+@dataclass(frozen=True)
+class CalendarTemperatureRegression:
+    """Hong's vanilla benchmark (Tao Hong, 2010; the benchmark of GEFCom2012), one regression per meter.
+
+    Demand on hour × weekday, month, temperature to the third power × hour and × month, and, with at least a year of
+    history, a linear trend. No lags: it shows what calendar and weather alone explain. A little ridge keeps it
+    solvable where months or temperatures were never seen. Without temperature its terms are left out.
+    """
+
+    regressions: Mapping[str, _Regression]
+
+    @classmethod
+    def fit(cls, frame: pl.DataFrame, *, as_of: datetime) -> CalendarTemperatureRegression:
+        """Fit every meter with at least a week of rows known at `as_of`.
+
+        Args:
+            frame: feature frame with `demand_kwh` (null = not usable) and, optionally, `label_known_at_utc`.
+            as_of: tz-aware.
+        """
+        known_at = pl.col("label_known_at_utc" if "label_known_at_utc" in frame.columns else "interval_end_utc")
+        rows = frame.filter(
+            pl.col("demand_kwh").is_finite(), known_at <= as_of, pl.col("interval_end_utc") <= as_of
+        ).sort(ORDER)
+        meters = rows.partition_by("meter_id", as_dict=True, maintain_order=True)
+        return cls({str(key[0]): _fit_one(part) for key, part in meters.items() if part.height >= MIN_ROWS})
+
+    def predict(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Point forecasts (`POINT_COLUMNS`, sorted by key) of the meters that were fitted.
+
+        Where a meter was fitted with temperature and a row has none, its temperature terms count as their mean.
+        """
+        meters = frame.sort(ORDER).partition_by("meter_id", as_dict=True, maintain_order=True)
+        known = {str(key[0]): part for key, part in meters.items() if str(key[0]) in self.regressions}
+        parts = [
+            part.with_columns(pl.Series("demand_kwh", self.regressions[meter].predict(part), dtype=pl.Float64))
+            for meter, part in known.items()
+        ]
+        empty = frame.clear().with_columns(pl.lit(None, dtype=pl.Float64).alias("demand_kwh"))
+        return pl.concat([p.select(POINT_COLUMNS) for p in [empty, *parts]])
+
+
+@dataclass(frozen=True)
+class _Regression:
+    model: Any
+    scale: float
+    mean_temperature: float | None
+    spread: float
+    start: datetime
+    trend: bool
+
+    def predict(self, frame: pl.DataFrame) -> Matrix:
+        terms = _terms(frame, self.mean_temperature, self.spread, self.start, trend=self.trend)
+        result: Matrix = np.maximum(self.model.predict(terms) * self.scale, 0.0)
+        return result
+
+
+def _fit_one(frame: pl.DataFrame) -> _Regression:
+    temperature = frame["temperature_c"].drop_nulls()
+    mean: float | None = None
+    spread = 1.0
+    if len(temperature) >= frame.height / 2:
+        frame = frame.filter(pl.col("temperature_c").is_not_null())
+        mean = float(temperature.to_numpy().mean())
+        spread = max(float(temperature.to_numpy().std()), 1e-6)
+    start, end = frame["interval_start_utc"].min(), frame["interval_start_utc"].max()
+    if not isinstance(start, datetime) or not isinstance(end, datetime):
+        raise TypeError("interval_start_utc is expected to hold instants")
+    trend = (end - start).days >= MIN_TREND_DAYS
+    demand = frame["demand_kwh"].cast(pl.Float64).to_numpy()
+    scale = float(np.abs(demand).mean()) or 1.0
+    terms = _terms(frame, mean, spread, start, trend=trend)
+    model = Ridge(alpha=0.1, fit_intercept=False, solver="cholesky").fit(terms, demand / scale)
+    return _Regression(model, scale, mean, spread, start, trend)
+
+
+def _terms(
+    frame: pl.DataFrame, mean: float | None, spread: float, start: datetime, *, trend: bool
+) -> sparse.csr_array[Any, Any]:
+    """Sparse rows × terms: hour × weekday, month, and powers of the scaled temperature × hour and × month."""
+    hour = frame["local_hour"].cast(pl.Int64).to_numpy()
+    weekday = frame.select(pl.when("is_holiday").then(HOLIDAY_WEEKDAY).otherwise("day_of_week")).to_series()
+    month = frame["local_date"].dt.month().cast(pl.Int64).to_numpy() - 1
+    days = (frame["interval_start_utc"] - start).dt.total_seconds().to_numpy() / 86_400
+    rows = np.arange(frame.height)
+    blocks = [
+        _one_hot(rows, (weekday.cast(pl.Int64).to_numpy() - 1) * HOURS + hour, HOURS * WEEKDAYS),
+        _one_hot(rows, month, MONTHS),
+    ]
+    if trend:
+        blocks.append(sparse.csr_array((days / 365.25).reshape(-1, 1)))
+    if mean is not None:
+        scaled = frame.select((pl.col("temperature_c") - mean).cast(pl.Float64).fill_null(0.0) / spread)
+        temperature = np.clip(scaled.to_series().to_numpy(), -3.5, 3.5)
+        for power in range(1, POWERS + 1):
+            blocks.append(_one_hot(rows, hour, HOURS, temperature**power))
+            blocks.append(_one_hot(rows, month, MONTHS, temperature**power))
+    return sparse.csr_array(sparse.hstack(blocks))
+
+
+def _one_hot(rows: Any, column: Any, size: int, values: Any = None) -> sparse.csr_array[Any, Any]:
+    data = np.ones(len(rows)) if values is None else values
+    return sparse.csr_array((data, (rows, column)), shape=(len(rows), size))
