@@ -25,7 +25,7 @@ from energy_assets.defs.progress import progress_logger
 from energy_assets.defs.publishing.serving import build_serving
 from energy_assets.defs.resources import WarehouseResource
 from energy_assets.defs.transformation.dbt_models import build_dbt_models, dbt_project
-from energy_assets.settings import Settings
+from energy_assets.settings import DBT, Settings
 from energy_assets.warehouse.publishing import SCHEMAS
 
 
@@ -57,7 +57,7 @@ def definitions() -> dg.Definitions:
         sensors=[build_landing_sensor(config, jobs)],
         resources={
             "energy": WarehouseResource(),
-            "dbt": DbtCliResource(project_dir=dbt_project()),
+            "dbt": DbtCliResource(project_dir=dbt_project(), dbt_executable=DBT),
         },
         executor=dg.multiprocess_executor if settings.executor == "multiprocess" else dg.in_process_executor,
         loggers={"console": progress_logger},

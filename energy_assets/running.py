@@ -15,7 +15,7 @@ from datetime import date
 from pathlib import Path
 
 from energy_assets.config import ConfigError, load_config
-from energy_assets.settings import DBT_PROJECT_DIR, PROJECT_ROOT, Settings
+from energy_assets.settings import DBT, DBT_PROJECT_DIR, PROJECT_ROOT, Settings
 
 
 class RunError(RuntimeError):
@@ -89,7 +89,7 @@ def prepare(settings: Settings) -> None:
 
 def parse_dbt() -> None:
     """Makes dbt's manifest, from which Dagster learns the models."""
-    command = [str(Path(sys.executable).with_name("dbt")), "parse", "--project-dir", str(DBT_PROJECT_DIR),
+    command = [DBT, "parse", "--project-dir", str(DBT_PROJECT_DIR),
                "--profiles-dir", str(DBT_PROJECT_DIR), "--quiet"]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:

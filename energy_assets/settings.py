@@ -7,6 +7,7 @@ loads (`config.py`) or what its tables look like (`contracts`). Nothing is read 
 from __future__ import annotations
 
 import os
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 DBT_PROJECT_DIR = PROJECT_ROOT / "dbt_project"
+# The dbt of this environment, whether it is on PATH or not.
+DBT = str(Path(sys.executable).with_name("dbt"))
 
 
 class Settings(BaseSettings):

@@ -3,8 +3,6 @@
 Belongs here: SQL that reads. Everything takes the instant as of which it is asked; nothing known later comes back.
 """
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 
 import duckdb
@@ -74,16 +72,10 @@ def actuals(con: duckdb.DuckDBPyConnection, *, as_of: datetime, since: datetime)
 
 
 def published(con: duckdb.DuckDBPyConnection, *, since: datetime, until: datetime) -> pl.DataFrame:
-    """Hourly means of what others published, the first version of each hour."""
+    """What others published per UTC hour."""
     return con.sql(
-        """SELECT meter_id, publisher, date_trunc('hour', interval_start_utc) AS interval_start_utc,
-               sum(energy_kwh::DECIMAL(18, 6))::DOUBLE AS demand_kwh, min(known_at_utc) AS known_at_utc
-        FROM (SELECT * FROM raw.published_forecasts WHERE interval_start_utc >= $since AND interval_start_utc < $until
-              QUALIFY row_number() OVER (
-                  PARTITION BY meter_id, publisher, interval_start_utc ORDER BY known_at_utc) = 1)
-        GROUP BY 1, 2, 3
-        HAVING sum(epoch(interval_end_utc - interval_start_utc)) >= 3600
-        ORDER BY ALL""",
+        "SELECT meter_id, publisher, interval_start_utc, energy_kwh, known_at_utc FROM intermediate.int_published_by_hour "
+        "WHERE interval_start_utc >= $since AND interval_start_utc < $until ORDER BY ALL",
         params={"since": since, "until": until},
     ).pl()
 

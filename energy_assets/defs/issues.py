@@ -1,7 +1,5 @@
 """Which issue dates a run is for: the partitions it was launched with, else the newest the data allows."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 

@@ -1,7 +1,5 @@
 """Jobs launched in this process, for the command line and the tests."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from datetime import date
 

@@ -1,7 +1,5 @@
 """What every table asset shows in the UI: rows, columns, time range, a small plot."""
 
-from __future__ import annotations
-
 import base64
 from collections.abc import Mapping
 from typing import Any

@@ -1,7 +1,5 @@
 """What a run says on the console: a line when a step begins, one when it ends, and whatever went wrong."""
 
-from __future__ import annotations
-
 import logging
 import sys
 import time
@@ -38,7 +36,7 @@ class ProgressHandler(logging.Handler):
         if kind == dg.DagsterEventType.STEP_SKIPPED.value:
             return f"  - {step} skipped"
         if kind in (dg.DagsterEventType.STEP_FAILURE.value, dg.DagsterEventType.RUN_FAILURE.value):
-            return f"  ! {step}: {event.message}\n{self._cause(event)}"
+            return f"  ! {step} failed\n{self._cause(event)}"
         if kind == dg.DagsterEventType.STEP_UP_FOR_RETRY.value:
             return f"  ~ {step} will be tried again"
         if kind == dg.DagsterEventType.ASSET_CHECK_EVALUATION.value:

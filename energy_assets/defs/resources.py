@@ -4,14 +4,13 @@ Belongs here: what assets need of the outside. It also notes which process works
 is gone can be told from one that works (`automation/repair.py`).
 """
 
-from __future__ import annotations
-
 import multiprocessing
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from functools import cached_property
+from typing import Self
 
 import dagster as dg
 import psutil
@@ -28,7 +27,7 @@ class WarehouseResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     """One warehouse folder. Everything is read when asked for, nothing is held open."""
 
     @contextmanager
-    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[WarehouseResource]:
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Self]:
         """Tags the run with the process that works on it."""
         if context.run is not None and context.instance is not None:
             context.instance.add_run_tags(context.run.run_id, {PROCESS_TAG: process_mark()})

@@ -9,7 +9,7 @@ Power is the mean kW over an hour. A billing period is the local calendar month 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import polars as pl
@@ -47,7 +47,9 @@ def incumbent_peaks(
     """
     contract = table("flexibility.incumbent_peaks")
     times = [issued_at] if isinstance(issued_at, datetime) else list(issued_at)
-    issues = pl.DataFrame({"as_of_utc": times}, schema={"as_of_utc": pl.Datetime("us", "UTC")})
+    issues = pl.DataFrame(
+        {"as_of_utc": [time.astimezone(UTC) for time in times]}, schema={"as_of_utc": pl.Datetime("us", "UTC")}
+    )
     running = (
         meters.select("meter_id", "timezone")
         .join(issues, how="cross")
@@ -80,6 +82,7 @@ def demand_peaks(
     incumbents: pl.DataFrame,
     history: pl.DataFrame,
     *,
+    issued_at: datetime | None = None,
     seasonal_quantile: float = SEASONAL_QUANTILE,
     min_probability: float = MIN_PROBABILITY,
 ) -> pl.DataFrame:
@@ -105,6 +108,7 @@ def demand_peaks(
         meters: meter_id, timezone, capacity_kw.
         incumbents: rows of `flexibility.incumbent_peaks` for the same issue times.
         history: meter_id, interval_start_utc, interval_end_utc, demand_kwh, known_at_utc of the past year.
+        issued_at: only the forecasts of this issue; all in the frame without it.
         seasonal_quantile: between 0 and 1.
         min_probability: windows less probable than this are left out.
 
@@ -112,6 +116,8 @@ def demand_peaks(
         Rows of `flexibility.demand_peaks`, sorted by meter, issue, basis and window.
     """
     contract = table("flexibility.demand_peaks")
+    if issued_at is not None:
+        forecasts = forecasts.filter(pl.col("issued_at_utc") == issued_at.astimezone(UTC))
     hours, levels = _hourly_quantiles(forecasts, meters)
     if hours.is_empty():
         return contract.empty()

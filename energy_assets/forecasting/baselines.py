@@ -42,7 +42,7 @@ def seasonal_naive(frame: pl.DataFrame) -> pl.DataFrame:
 class CalendarTemperatureRegression:
     """Hong's vanilla benchmark (Tao Hong, 2010; the benchmark of GEFCom2012), one regression per meter.
 
-    Demand on hour × weekday, month, temperature to the third power × hour and × month, and, with at least a year of
+    Demand on hour x weekday, month, temperature to the third power x hour and x month, and, with at least a year of
     history, a linear trend. No lags: it shows what calendar and weather alone explain. A little ridge keeps it
     solvable where months or temperatures were never seen. Without temperature its terms are left out.
     """
@@ -116,7 +116,7 @@ def _fit_one(frame: pl.DataFrame) -> _Regression:
 def _terms(
     frame: pl.DataFrame, mean: float | None, spread: float, start: datetime, *, trend: bool
 ) -> sparse.csr_array[Any, Any]:
-    """Sparse rows × terms: hour × weekday, month, and powers of the scaled temperature × hour and × month."""
+    """Sparse rows x terms: hour x weekday, month, and powers of the scaled temperature x hour and x month."""
     hour = frame["local_hour"].cast(pl.Int64).to_numpy()
     weekday = frame.select(pl.when("is_holiday").then(HOLIDAY_WEEKDAY).otherwise("day_of_week")).to_series()
     month = frame["local_date"].dt.month().cast(pl.Int64).to_numpy() - 1

@@ -178,7 +178,7 @@ def derived(frame: pl.DataFrame, *, offset: float) -> pl.DataFrame:
 
 
 def design_matrix(frame: pl.DataFrame, names: tuple[str, ...], *, offset: float) -> Matrix:
-    """Rows × `names`, float64 in row-major order; unknown values are NaN.
+    """Rows x `names`, float64 in row-major order; unknown values are NaN.
 
     Args:
         frame: columns of `features.feat_demand_day_ahead`.

@@ -58,7 +58,8 @@ def linear_columns(matrix: Matrix, names: Sequence[str]) -> Matrix:
     columns += [at[n] for n in ratios]
     # the last known day and the morning say less about a day on the other side of a weekend
     columns += [
-        near_weekend * at[n] for n in ("demand_last_day_same_hour_log_ratio", "morning_log_ratio", "demand_lag_7d_log_ratio")
+        near_weekend * at[n]
+        for n in ("demand_last_day_same_hour_log_ratio", "morning_log_ratio", "demand_lag_7d_log_ratio")
     ]
     if "temperature_c" in at:
         for n in ("temperature_c", "temperature_mean_24h_c", "temperature_mean_72h_c"):
@@ -82,7 +83,7 @@ def fit_ridge(columns: Matrix, target: Matrix, hours: Matrix, *, alpha: float) -
     """Fit 24 regressions.
 
     Args:
-        columns: rows × columns, NaN where unknown (counts as the column's mean).
+        columns: rows x columns, NaN where unknown (counts as the column's mean).
         target: log ratios, finite.
         hours: local hour of each row; an hour without rows predicts the overall mean.
         alpha: weight of the squared coefficients of standardised columns.

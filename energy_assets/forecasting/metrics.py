@@ -51,7 +51,7 @@ def quantile_metrics(actual: Matrix, quantiles: Matrix, levels: Sequence[float])
 
     Args:
         actual: kWh, one per row.
-        quantiles: rows × `levels`, kWh.
+        quantiles: rows x `levels`, kWh.
         levels: probabilities; bands whose levels are absent are left out.
     """
     q = np.asarray(levels)
@@ -92,7 +92,9 @@ def compare(forecasts: pl.DataFrame, actuals: pl.DataFrame) -> pl.DataFrame:
     wide = (
         forecasts.rename({model: "model"})
         .group_by(keys)
-        .agg(pl.col("demand_kwh").filter(condition).first().alias(f"q_{level}") for level, condition in is_level.items())
+        .agg(
+            pl.col("demand_kwh").filter(condition).first().alias(f"q_{level}") for level, condition in is_level.items()
+        )
     )
     known = actuals.filter(pl.col("demand_kwh").is_not_null()).select(
         "meter_id", "interval_start_utc", "local_date", actual_kwh="demand_kwh"

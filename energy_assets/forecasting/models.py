@@ -53,8 +53,8 @@ class Params:
     residual_leaves: int = 15
     quantile_trees: int = 60
     quantile_leaves: int = 7
-    max_rows: int = 40_000
-    calibration_days: int = 60
+    max_rows: int = 30_000
+    calibration_days: int = 90
     block_days: int = 14
 
     def lightgbm(self, **more: Any) -> dict[str, Any]:
@@ -82,7 +82,7 @@ class PointModel:
     weights: tuple[float, ...]
 
     def members(self, matrix: Matrix) -> Matrix:
-        """Rows × members (`MEMBERS`)."""
+        """Rows x members (`MEMBERS`)."""
         linear = self.ridge.predict(linear_columns(matrix, self.names), matrix[:, self.names.index("local_hour")])
         boosted = linear + np.asarray(self.boosted.predict(matrix, num_threads=1))
         reference = self.reference_slope * reference_ratio(matrix, self.names)
@@ -136,7 +136,7 @@ class TrainedModel:
         return gain
 
     def predict(self, frame: pl.DataFrame) -> Matrix:
-        """Calibrated quantiles in kWh: rows × `QUANTILES`, sorted along the row, never below 0.
+        """Calibrated quantiles in kWh: rows x `QUANTILES`, sorted along the row, never below 0.
 
         Args:
             frame: rows of `features.feat_demand_day_ahead` whose `recent_level()` is known; other rows give NaN.
@@ -169,9 +169,11 @@ def spread_matrix(point: Matrix, matrix: Matrix, names: tuple[str, ...]) -> Matr
 def predict_quantiles(
     point: Matrix, matrix: Matrix, names: tuple[str, ...], models: Mapping[float, lgb.Booster]
 ) -> Matrix:
-    """Rows × quantiles in log ratios, not yet calibrated; the median is the point forecast."""
+    """Rows x quantiles in log ratios, not yet calibrated; the median is the point forecast."""
     spread = spread_matrix(point, matrix, names)
-    columns = [point + np.asarray(models[q].predict(spread, num_threads=1)) if q in models else point for q in QUANTILES]
+    columns = [
+        point + np.asarray(models[q].predict(spread, num_threads=1)) if q in models else point for q in QUANTILES
+    ]
     return np.column_stack(columns)
 
 

@@ -65,7 +65,9 @@ def forecast(frame: pl.DataFrame, model: TrainedModel | None) -> Forecast:
     if model is not None:
         others = frame.filter(pl.col("kind") != model.kind)["kind"].unique().sort().to_list()
         if others:
-            raise ValueError(f"model {model.version} forecasts {model.kind} meters, the frame holds {', '.join(others)}")
+            raise ValueError(
+                f"model {model.version} forecasts {model.kind} meters, the frame holds {', '.join(others)}"
+            )
     frame = frame.sort(KEYS).with_columns(_reason(model).alias("quality_reason"), naive_kwh().alias("_naive"))
     hopeless = pl.col("_naive").is_null() & pl.col("quality_reason").is_not_null()
     skipped = (
@@ -92,7 +94,9 @@ def forecast(frame: pl.DataFrame, model: TrainedModel | None) -> Forecast:
 def _reason(model: TrainedModel | None) -> pl.Expr:
     if model is None:
         return pl.lit("no_model")
-    weather = ~pl.col("temperature_c").is_finite().fill_null(value=False) if model.needs_weather else pl.lit(value=False)
+    weather = (
+        ~pl.col("temperature_c").is_finite().fill_null(value=False) if model.needs_weather else pl.lit(value=False)
+    )
     return (
         pl.when(is_stale())
         .then(pl.lit("stale_data"))
@@ -106,7 +110,7 @@ def _reason(model: TrainedModel | None) -> pl.Expr:
 
 
 def _fallback(frame: pl.DataFrame, model: TrainedModel | None) -> Matrix:
-    """Rows × quantiles in kWh around the naive value; where no level is known (all zero) the value itself."""
+    """Rows x quantiles in kWh around the naive value; where no level is known (all zero) the value itself."""
     offset = model.offset if model is not None else DEFAULT_OFFSET
     bands = np.asarray(model.fallback_bands if model is not None else DEFAULT_BANDS)
     level = pl.coalesce(recent_level(), pl.when(pl.col("_naive") > 0).then(pl.col("_naive"))).cast(pl.Float64)
@@ -120,7 +124,9 @@ def _fallback(frame: pl.DataFrame, model: TrainedModel | None) -> Matrix:
 
 def _long(frame: pl.DataFrame, values: Matrix, quality: str) -> pl.DataFrame:
     names = [str(q) for q in QUANTILES]
-    wide = frame.select(*CARRIED, "quality_reason").hstack(pl.DataFrame(values, schema=dict.fromkeys(names, pl.Float64)))
+    wide = frame.select(*CARRIED, "quality_reason").hstack(
+        pl.DataFrame(values, schema=dict.fromkeys(names, pl.Float64))
+    )
     index = [*CARRIED, "quality_reason"]
     return (
         wide.unpivot(names, index=index, variable_name="quantile", value_name="demand_kwh")

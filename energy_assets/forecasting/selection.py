@@ -55,7 +55,8 @@ def is_stale() -> pl.Expr:
 def learnable(frame: pl.DataFrame, *, kind: str, as_of: datetime) -> tuple[pl.DataFrame, bool]:
     """Rows of the kind whose label and inputs were known at `as_of`, in a fixed order, and whether weather is used.
 
-    Weather is used if at least half of the rows of the newest 56 issue times have it; rows without it are then left out.
+    Weather is used if at least half of the rows of the newest 56 issue times have it; rows without it are then
+    left out.
 
     Raises:
         ValueError: `as_of` has no time zone.
@@ -80,6 +81,15 @@ def learnable(frame: pl.DataFrame, *, kind: str, as_of: datetime) -> tuple[pl.Da
     return (rows.filter(pl.col("temperature_c").is_finite()) if weather else rows), weather
 
 
+def meter_day_turn() -> pl.Expr:
+    """A number per meter-day: every n-th of them has every older day with some meters and every meter with some days.
+
+    Each week starts one later, so that every seventh is not always the same weekday.
+    """
+    day = pl.col("issued_at_utc").rank("dense").cast(pl.Int64)
+    return day + day // 7 + pl.col("meter_id").rank("dense").cast(pl.Int64)
+
+
 def subsample(rows: pl.DataFrame, limit: int) -> pl.DataFrame:
     """At most about `limit` rows: all of the newest days, whole meter-days spread evenly over the older ones."""
     if rows.height <= limit:
@@ -90,13 +100,11 @@ def subsample(rows: pl.DataFrame, limit: int) -> pl.DataFrame:
     recent = pl.col("issued_at_utc") > newest - pl.duration(days=keep_days)
     older = int(rows.select((~recent).sum()).item())
     step = max(1, -(-older // max(limit - (rows.height - older), 1)))
-    # meters take turns, so that every older day is there with some meters and every meter with some days
-    turn = (pl.col("issued_at_utc").rank("dense") + pl.col("meter_id").rank("dense")) % step == 0
-    thin = rows.filter(recent | turn)
+    thin = rows.filter(recent | (meter_day_turn() % step == 0))
     if thin.height <= limit:
         return thin
     fewer = -(-thin.height // limit)  # so many meters that even the newest days are too many: some of the meters' days
-    return thin.filter((pl.col("issued_at_utc").rank("dense") * 7 + pl.col("meter_id").rank("dense")) % fewer == 0)
+    return thin.filter(meter_day_turn() % fewer == 0)
 
 
 @dataclass(frozen=True)

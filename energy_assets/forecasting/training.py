@@ -17,9 +17,10 @@ from datetime import UTC, datetime
 import lightgbm as lgb
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 from scipy.optimize import nnls
 
-from energy_assets.forecasting.calibration import calibrate
+from energy_assets.forecasting.calibration import calibrate, median_shifts
 from energy_assets.forecasting.features import (
     CATEGORICAL_FEATURES,
     Matrix,
@@ -46,7 +47,7 @@ from energy_assets.forecasting.models import (
     spread_matrix,
     uncross,
 )
-from energy_assets.forecasting.selection import Folds, learnable, make_folds, naive_kwh, subsample
+from energy_assets.forecasting.selection import Folds, Mask, learnable, make_folds, meter_day_turn, naive_kwh, subsample
 
 __all__ = ["NotEnoughHistory", "Params", "train"]
 
@@ -55,7 +56,7 @@ BAND_WIDENING = 1.25  # fallbacks are needed when something is wrong: their band
 FORMAT = 1  # part of the version: raise it when the same rows and parameters make another model
 
 
-class NotEnoughHistory(ValueError):
+class NotEnoughHistory(ValueError):  # noqa: N818 - it says what is missing
     """A kind has too few days to learn from. Callers answer with the fallback forecast."""
 
 
@@ -90,11 +91,12 @@ def train(
     matrix = design_matrix(rows, names, offset=offset)
     target = rows.select(log_ratio(pl.col("demand_kwh"), offset)).to_series().to_numpy()
     folds = make_folds(rows["issued_at_utc"], params)
+    turns = rows.select(meter_day_turn().cast(pl.Int64)).to_series().to_numpy()
 
     members = np.full((rows.height, len(MEMBERS)), np.nan)
     for held_out, learned in folds.splits:
-        learned = _thin(learned, params.max_rows // 2)
-        fitted = _fit_point(matrix[learned], target[learned], names, params)
+        chosen = _thin(learned, turns, params.max_rows // 2)
+        fitted = _fit_point(matrix[chosen], target[chosen], names, params)
         members[held_out] = fitted.members(matrix[held_out])
     judged = np.isfinite(members[:, 0])
     weights = _weights(members[judged], target[judged])
@@ -104,11 +106,9 @@ def train(
     trailing = folds.trailing & judged
     raw = predict_quantiles(out_of_sample[trailing], matrix[trailing], names, quantile_models)
     hours = matrix[trailing, names.index("local_hour")]
-    # the median moves by what a mean of logs lacks (skewness, over all days); recent days alone would move it by chance
-    every = calibrate(
-        target[judged], out_of_sample[judged, None], matrix[judged, names.index("local_hour")], (MEDIAN,)
-    )
-    calibration = calibrate(target[trailing], raw, hours, QUANTILES).replace(QUANTILES.index(MEDIAN), every)
+    # what the mean of logs lacks of a median (skewness) is learned over all days
+    skew = median_shifts(target[judged], out_of_sample[judged], matrix[judged, names.index("local_hour")])
+    calibration = calibrate(target[trailing], raw, hours, QUANTILES, median_shift=skew)
     metrics = _held_out_metrics(rows, folds, trailing, raw, target, offset)
     final = _fit_point(matrix, target, names, params, weights)
     return TrainedModel(
@@ -162,7 +162,7 @@ def _fit_point(
 
 
 def _fit_quantiles(
-    matrix: Matrix, target: Matrix, point: Matrix, names: tuple[str, ...], use: Matrix, params: Params
+    matrix: Matrix, target: Matrix, point: Matrix, names: tuple[str, ...], use: Mask, params: Params
 ) -> dict[float, lgb.Booster]:
     spread = spread_matrix(point[use], matrix[use], names)
     residual = target[use] - point[use]
@@ -202,11 +202,11 @@ def _weights(members: Matrix, target: Matrix) -> tuple[float, ...]:
     return tuple(float(w) for w in mixed / mixed.sum())
 
 
-def _thin(rows: Matrix, limit: int) -> Matrix:
-    """At most about `limit` of the true rows, evenly; cross-fits need no more."""
-    chosen = np.flatnonzero(rows)
-    step = max(1, -(-len(chosen) // max(limit, 1)))
-    return chosen if step == 1 else chosen[::step]
+def _thin(learned: Mask, turns: NDArray[np.int64], limit: int) -> Mask:
+    """At most about `limit` of the learned rows, in whole meter-days; cross-fits need no more."""
+    step = max(1, -(-int(learned.sum()) // max(limit, 1)))
+    thin: Mask = learned & (turns % step == 0)
+    return thin
 
 
 def _fallback_bands(rows: pl.DataFrame, target: Matrix, offset: float) -> tuple[float, ...]:
@@ -218,7 +218,7 @@ def _fallback_bands(rows: pl.DataFrame, target: Matrix, offset: float) -> tuple[
 
 
 def _held_out_metrics(
-    rows: pl.DataFrame, folds: Folds, trailing: Matrix, raw: Matrix, target: Matrix, offset: float
+    rows: pl.DataFrame, folds: Folds, trailing: Mask, raw: Matrix, target: Matrix, offset: float
 ) -> dict[str, float]:
     """Errors on the trailing days; the second half of them judges quantiles calibrated on the first."""
     part = rows.filter(pl.Series(trailing))
@@ -235,9 +235,7 @@ def _held_out_metrics(
     return {"held_out_rows": float(len(actual))} | {k: v for k, v in found.items() if np.isfinite(v)}
 
 
-def _version(
-    kind: str, as_of: datetime, names: tuple[str, ...], params: Params, matrix: Matrix, target: Matrix
-) -> str:
+def _version(kind: str, as_of: datetime, names: tuple[str, ...], params: Params, matrix: Matrix, target: Matrix) -> str:
     data = hashlib.sha256(matrix.tobytes() + target.tobytes()).hexdigest()
     whole = {
         "format": FORMAT,

@@ -3,3 +3,9 @@
 Belongs here: methods over frames that write rows of the schema `monitoring`. Does not belong here: forecasting, or the
 decision what to do about a finding.
 """
+
+from energy_assets.monitoring.anomalies import detect
+from energy_assets.monitoring.drift import Verdict, drift_scores, verdict
+from energy_assets.monitoring.scores import score_forecasts
+
+__all__ = ["Verdict", "detect", "drift_scores", "score_forecasts", "verdict"]

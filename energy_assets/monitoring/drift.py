@@ -221,7 +221,7 @@ def _chosen_columns(reference: pl.DataFrame, current: pl.DataFrame, importance: 
         .select("kind", "column_name", "importance")
     )
     target = kinds.select("kind", column_name=pl.lit(TARGET), importance=pl.lit(None, dtype=pl.Float64))
-    wanted = pl.concat([top, target]).with_columns(series=pl.concat_str("kind", "column_name", separator=" "))
+    wanted = pl.concat([top, target]).with_columns(series=pl.concat_str("kind", "column_name", separator=": "))
     names = wanted["column_name"].unique().to_list()
     present = [
         frame.group_by("kind")

@@ -10,7 +10,6 @@ from datetime import timedelta
 
 import numpy as np
 import polars as pl
-from scipy.stats import t as student_t
 
 from energy_assets.contracts import table
 
@@ -119,6 +118,8 @@ def _past_means(reference: np.ndarray, window: int) -> np.ndarray:
 
 def _chance(reference: np.ndarray, current: np.ndarray) -> np.ndarray:
     """How far the mean of the current days may be from that of the reference by chance alone, per series."""
+    from scipy.stats import t as student_t  # a second of import that loading the package should not cost
+
     days, recent = np.isfinite(reference).sum(axis=0), np.isfinite(current).sum(axis=0)
     deviation = reference - _mean(reference)
     variance = _mean(deviation**2) * days / np.maximum(days - 1, 1)

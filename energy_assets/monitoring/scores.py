@@ -39,7 +39,8 @@ def score_forecasts(
             quantile, lead_minutes, demand_kwh; revision if there are several).
         actuals: meter_id, interval_start_utc, local_date, demand_kwh; only values that may judge a forecast.
         naive: meter_id, interval_start_utc, demand_kwh, and issued_at_utc where the baseline depends on it.
-        issue_basis: meter_id, issued_at_utc, issue_basis (reported, assumed, none); `none` where absent.
+        issue_basis: meter_id, issued_at_utc, issue_basis (reported, assumed, none), one row or one per interval;
+            `none` where absent.
 
     Returns:
         Rows of `monitoring.forecast_scores`, sorted by key.
@@ -72,7 +73,13 @@ def score_forecasts(
     if issue_basis is None:
         result = result.with_columns(issue_basis=pl.lit("none"))
     else:
-        basis = issue_basis.select("meter_id", "issued_at_utc", "issue_basis").unique(["meter_id", "issued_at_utc"])
+        said = pl.col("issue_basis")  # one assumed hour makes the whole issue's basis an assumption
+        basis = issue_basis.group_by("meter_id", "issued_at_utc").agg(
+            issue_basis=pl.when((said == "assumed").any())
+            .then(pl.lit("assumed"))
+            .when((said == "reported").any())
+            .then(pl.lit("reported"))
+        )
         result = result.join(basis, on=["meter_id", "issued_at_utc"], how="left").with_columns(
             pl.col("issue_basis").fill_null("none")
         )

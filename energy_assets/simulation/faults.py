@@ -97,7 +97,7 @@ def draw(seed: int, ids: Sequence[str], plan: FaultPlan, rate: float, first_day:
 def distort(values: Floats, usual: Floats, faults: Faults) -> tuple[Floats, Bools, Bools]:
     """What the meters report instead of `values` (M, D, S), which readings are missing, and which come twice.
 
-    `usual` (M,) is the meter's mean energy per interval: a spike is a multiple of at least that, else it would not show.
+    `usual` (M,) is the meter's mean energy per interval: a spike is a multiple of at least that.
     """
     reported = values * faults.factor[:, :, None]
     missing = np.zeros(values.shape, dtype=np.bool_)

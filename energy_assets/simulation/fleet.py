@@ -110,7 +110,7 @@ def _meters(members: Fleet) -> pl.DataFrame:
     machine_site = members.machine_site
     groups = [
         _group(members, members.homes.ids, "household", "Household", HOME_MINUTES, members.homes.capacity_kw, HOME),
-        _group(members, members.sites.ids, "industrial", "Industrial site", SITE_MINUTES, members.sites.capacity_kw, INDUSTRY)
+        _group(members, members.sites.ids, "industrial", "Industry", SITE_MINUTES, members.sites.capacity_kw, INDUSTRY)
         .with_columns(pl.Series("site_id", site_ids, dtype=pl.String)),
         _group(members, members.buildings.ids, "building", "Building", 15, members.buildings.capacity_kw, BUILDING)
         .with_columns(

@@ -70,7 +70,7 @@ def homes(seed: int, ids: tuple[str, ...]) -> Homes:
     size = lognormal(normal(key("size")), 0.3)
     heated = uniform(key("heated")) < 0.4
     heating = np.where(heated, between(key("heating"), 0.035, 0.1) * size, 0.0)
-    tank = np.where(uniform(key("has-tank")) < 0.4, between(key("tank"), 1.2, 2.2), 0.0)
+    tank = np.where(uniform(key("has-tank")) < 0.25, between(key("tank"), 1.2, 2.2), 0.0)
     cooling = np.where(uniform(key("cooled")) < 0.2, between(key("cooling"), 0.05, 0.12), 0.0)
     capacity = np.where(heating > 0.07, 12.0, np.where((heating > 0) | (tank > 0), 9.0, 6.0))
     return Homes(

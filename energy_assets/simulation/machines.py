@@ -39,7 +39,7 @@ class Machines:
 
 
 def machines(seed: int, ids: tuple[str, ...]) -> Machines:
-    """The traits of machines, each a function of the seed and its own id (whose last part is its number at the site)."""
+    """The traits of machines, each a function of the seed and its own id, which ends in its number at the site."""
 
     def key(stream: str) -> Keys:
         return keys(seed, ids, f"machine-{stream}")

@@ -18,6 +18,7 @@ from energy_assets.simulation.noise import Bools, Floats, Ints, between, choice,
 MAX_DELAY_DAYS = 14  # no reading is known later than this after its interval
 INSTANT = pl.Datetime("us", "UTC")
 _LATE, _ESTIMATED = 0.01, 0.008  # chance per meter and UTC day
+_DOUBLED_AFTER_S = 7_200
 
 
 @dataclass(frozen=True)
@@ -65,32 +66,28 @@ def readings(
     hundred arrives one to five days late as a whole; a few days are estimated first and corrected two to seven days
     after; days with a fault are not, so that the truth stays. A doubled reading is the same value known again later.
     """
-    start = grid.seconds.reshape(reported.shape[1:])
+    start = grid.seconds.reshape(-1, grid.per_day)
     known = _first_known(seed, ids, grid, timezone, lags, start, faulty)
     day = grid.first_day + np.arange(start.shape[0], dtype=np.int64)[None, :]
     key = keys(seed, ids, "estimate")[:, None]
     estimated = (uniform(key, day * 4) < _ESTIMATED) & ~faulty
     corrected_after = np.rint(between(key, 2.0, 7.0, day * 4 + 1) * DAY_S / 900).astype(np.int64) * 900
     guess = lognormal(normal(key, day * 4 + 2), 0.15)
-    first_value = np.where(estimated[:, :, None], reported * guess[:, :, None], reported)
     due = (start >= window.start)[None, :, :] & ~missing
+    prompt, doubled = due & ~estimated[:, :, None], due & twice
+    guessed = due & estimated[:, :, None]
+    corrected_at = known + corrected_after[:, :, None]
+    versions = (
+        ("measured", prompt, reported, known),
+        ("estimated", guessed, reported * guess[:, :, None], known),
+        ("corrected", guessed, reported, corrected_at),
+        ("measured", doubled, reported, known + _DOUBLED_AFTER_S),
+    )
     frames = []
-    for values, known_at, quality, chosen in (
-        (first_value, known, np.where(estimated, "estimated", "measured"), due),
-        (
-            reported,
-            known + corrected_after[:, :, None],
-            np.full(estimated.shape, "corrected"),
-            due & estimated[:, :, None],
-        ),
-        (reported, known + 7_200, np.full(estimated.shape, "measured"), due & twice),
-    ):
-        meter, at_day, slot = np.nonzero(chosen & window.holds(known_at))
-        frames.append(
-            _frame(
-                ids, meter, start[at_day, slot], grid.step_s, known_at[meter, at_day, slot], values[meter, at_day, slot]
-            ).with_columns(pl.Series("quality", _qualities(quality[meter, at_day])))
-        )
+    for quality, chosen, values, known_at in versions:
+        at = np.nonzero(chosen & window.holds(known_at))
+        frame = _frame(ids, at[0], start[at[1:]], grid.step_s, known_at[at], values[at])
+        frames.append(frame.with_columns(pl.lit(quality).alias("quality")))
     return pl.concat(frames)
 
 
@@ -147,9 +144,3 @@ def _frame(ids: Sequence[str], meter: Ints, start: Ints, step_s: int, known: Int
             "energy_kwh": pl.Series(kwh.round(4), dtype=pl.Float64),
         }
     )
-
-
-def _qualities(names: np.ndarray) -> pl.Series:
-    labels = ("measured", "estimated", "corrected")
-    code = np.select([names == label for label in labels], range(len(labels)), 0)
-    return pl.Series(labels, dtype=pl.String).gather(code)

@@ -1,6 +1,7 @@
 """Weather of the simulated places, and forecasts of it whose errors grow with their lead.
 
-Belongs here: what the sky does and what a weather service says it will do. Does not belong here: what demand makes of it.
+Belongs here: what the sky does and what a weather service says it will do. Does not belong here: what demand makes
+of it.
 The climate follows from latitude (annual mean and range fitted by eye to European and Australian cities); weather
 systems are smooth noise that the places share in part.
 """

@@ -19,7 +19,7 @@ _KNOWN_AFTER_S = 3_600
 
 
 def weather_rows(span: Span) -> pl.DataFrame:
-    """Hourly observations, and forecasts issued at six o'clock local for the next 55 hours; each known an hour later."""
+    """Hourly observations, and forecasts issued at 06:00 local for the next 55 hours; each known an hour later."""
     return pl.concat([_observations(span), _forecasts(span)])
 
 

@@ -2,7 +2,7 @@
 
 Belongs here: millions of consumers seen from far away. Does not belong here: any one of them.
 The daily shapes and the response to temperature are those of a continental European zone with electric heating
-(about 4.5 % of mean load per degree below 15 C).
+(about 4 % of mean load per degree below 15 C).
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ PUBLISHER = "Simulated TSO"
 
 # load by local hour relative to the working day's mean, without heating and lighting
 _WORKDAY = np.array([
-    0.880, 0.830, 0.800, 0.770, 0.770, 0.825, 0.930, 1.035, 1.090, 1.115, 1.125, 1.135,
-    1.145, 1.120, 1.090, 1.055, 1.030, 1.035, 1.055, 1.065, 1.030, 0.985, 0.970, 0.930,
+    0.930, 0.875, 0.845, 0.800, 0.780, 0.815, 0.905, 1.005, 1.065, 1.095, 1.107, 1.118,
+    1.135, 1.112, 1.090, 1.060, 1.033, 1.030, 1.063, 1.080, 1.032, 0.985, 0.993, 0.998,
 ])  # fmt: skip
 _SUNDAY = np.array([
-    0.875, 0.830, 0.795, 0.770, 0.755, 0.755, 0.765, 0.785, 0.825, 0.865, 0.895, 0.920,
-    0.950, 0.920, 0.875, 0.845, 0.835, 0.855, 0.900, 0.930, 0.915, 0.890, 0.900, 0.890,
+    0.890, 0.837, 0.798, 0.744, 0.710, 0.706, 0.716, 0.737, 0.780, 0.838, 0.884, 0.919,
+    0.961, 0.929, 0.884, 0.853, 0.832, 0.842, 0.892, 0.933, 0.918, 0.897, 0.915, 0.923,
 ])  # fmt: skip
 _SATURDAY = np.array([
-    0.915, 0.870, 0.840, 0.810, 0.795, 0.805, 0.830, 0.865, 0.910, 0.950, 0.975, 0.990,
-    1.010, 0.980, 0.940, 0.910, 0.900, 0.910, 0.940, 0.955, 0.930, 0.900, 0.905, 0.895,
+    0.930, 0.871, 0.832, 0.776, 0.744, 0.747, 0.773, 0.809, 0.862, 0.917, 0.948, 0.968,
+    1.006, 0.979, 0.941, 0.911, 0.886, 0.891, 0.925, 0.948, 0.922, 0.894, 0.920, 0.940,
 ])  # fmt: skip
 
 
@@ -63,7 +63,7 @@ def zones(seed: int, ids: tuple[str, ...]) -> Zones:
         seed,
         ids,
         1e6 * between(key("size"), 1.2, 3.6),
-        between(key("heating"), 0.038, 0.052),
+        between(key("heating"), 0.034, 0.046),
         between(key("cooling"), 0.008, 0.018),
     )
 

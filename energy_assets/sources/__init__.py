@@ -11,11 +11,11 @@ from datetime import datetime
 
 from energy_assets.config import (
     EntsoeLoad,
-    FileSource,
     ForecastFiles,
     Market,
     MeterFiles,
     OpenMeteo,
+    Source,
     TariffFiles,
     TelemetryFiles,
     UciHousehold,
@@ -36,7 +36,7 @@ from energy_assets.sources.weather_files import read_weather_files
 __all__ = ["Batch", "SourceError", "SourceFile", "find_files", "read", "source_file"]
 
 
-def read(source: FileSource, file: SourceFile, market: Market, received_at: datetime) -> Batch:
+def read(source: Source, file: SourceFile, market: Market, received_at: datetime) -> Batch:
     """What a file holds, as rows of the raw tables and rejected rows.
 
     Args:
@@ -64,7 +64,7 @@ def read(source: FileSource, file: SourceFile, market: Market, received_at: date
     return batch
 
 
-def _read(source: FileSource, reading: Reading) -> Batch:
+def _read(source: Source, reading: Reading) -> Batch:
     match source:
         case EntsoeLoad():
             return read_entsoe_load(source, reading)

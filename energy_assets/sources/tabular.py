@@ -63,7 +63,7 @@ def csv_rows(text: str, path: Path, delimiter: str, expected: Sequence[str], tab
     """The rows of a CSV text, all columns text, names without surrounding spaces.
 
     Blank lines are no rows. A row with more or fewer fields than the header is rejected as `wrong_field_count`: it
-    cannot be known which of its fields is which.
+    cannot be known which of its fields is which; one with a quote that is not closed as `broken_quotes`.
     """
     header = next(csv.reader([text.partition("\n")[0].rstrip("\r")], delimiter=delimiter), [])
     names = [name.strip() for name in header]
@@ -71,13 +71,13 @@ def csv_rows(text: str, path: Path, delimiter: str, expected: Sequence[str], tab
     if len(set(names)) != len(names):
         twice = sorted({n for n in names if names.count(n) > 1})
         raise SourceError("wrong_columns", f"{path}: columns {twice} stand twice in the header; name them apart")
-    if _is_regular(text, delimiter, len(names)):
-        frame = pl.read_csv(
-            io.BytesIO(text.encode()), separator=delimiter, infer_schema=False, new_columns=names, raise_if_empty=False
-        )
-        _check_rows(frame.height, path)
-        return TableRows(_numbered(frame), frame.height, pl.DataFrame(schema=REJECTED_SCHEMA))
-    return _ragged(text, path, delimiter, names, table_name)
+    regular = _is_regular(text, delimiter, len(names))
+    if regular:
+        frame = _plain(text, delimiter, names)
+        if frame is not None:
+            _check_rows(frame.height, path)
+            return TableRows(_numbered(frame), frame.height, pl.DataFrame(schema=REJECTED_SCHEMA))
+    return _ragged(text, path, delimiter, names, table_name, by_line=regular)
 
 
 def _is_regular(text: str, delimiter: str, fields: int) -> bool:
@@ -88,31 +88,68 @@ def _is_regular(text: str, delimiter: str, fields: int) -> bool:
     )
 
 
-def _ragged(text: str, path: Path, delimiter: str, names: list[str], table_name: str) -> TableRows:
-    """The careful way for the rare file that is no plain table: row by row, as only that tells which row is broken."""
+def _plain(text: str, delimiter: str, names: list[str]) -> pl.DataFrame | None:
+    """The fast way; None if quotes that nobody closed make less rows than lines of it."""
+    try:
+        frame = pl.read_csv(
+            io.BytesIO(text.encode()), separator=delimiter, infer_schema=False, new_columns=names, raise_if_empty=False
+        )
+    except pl.exceptions.PolarsError:
+        return None
+    return frame if frame.height == text.rstrip("\r\n").count("\n") else None
+
+
+def _ragged(text: str, path: Path, delimiter: str, names: list[str], table_name: str, *, by_line: bool) -> TableRows:
+    """The careful way for the rare file that is no plain table: row by row, as only that tells which row is broken.
+
+    Quoted fields may hold line breaks; unless a quote is never closed: then a line is a row, lest the rest of the file
+    disappear in one field.
+    """
+    rows = _rows_by_line(text, delimiter) if by_line or text.count('"') % 2 else _rows(text, delimiter)
+    if any(len(fields) != len(names) and "\n" in raw for fields, raw in rows):
+        rows = _rows_by_line(text, delimiter)
+    _check_rows(len(rows), path)
+    numbered = list(enumerate(rows, 1))
+    good = [(number, *fields) for number, (fields, _) in numbered if len(fields) == len(names)]
+    bad = [
+        (
+            table_name,
+            number,
+            None,
+            raw[:500],
+            "wrong_field_count" if fields else "broken_quotes",
+            f"{len(fields)} fields where the header has {len(names)}" if fields else "a quote is not closed",
+        )
+        for number, (fields, raw) in numbered
+        if len(fields) != len(names)
+    ]
+    schema: dict[str, pl.DataType] = {"file_row": pl.Int64(), **dict.fromkeys(names, pl.String())}
+    return TableRows(
+        pl.DataFrame(good, schema=schema, orient="row"),
+        len(rows),
+        pl.DataFrame(bad, schema=REJECTED_SCHEMA, orient="row"),
+    )
+
+
+def _rows(text: str, delimiter: str) -> list[tuple[list[str], str]]:
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     next(reader)
     try:
-        rows = [row for row in reader if row]
-    except csv.Error as error:
-        raise SourceError("unreadable_file", f"{path}: no CSV near line {reader.line_num} ({error})") from None
-    _check_rows(len(rows), path)
-    good = [(number, *row) for number, row in enumerate(rows, 1) if len(row) == len(names)]
-    bad = [(number, delimiter.join(row), len(row)) for number, row in enumerate(rows, 1) if len(row) != len(names)]
-    schema: dict[str, pl.DataType] = {"file_row": pl.Int64(), **dict.fromkeys(names, pl.String())}
-    rejected = pl.DataFrame(bad, schema=["file_row", "raw_text", "fields"], orient="row", infer_schema_length=None)
-    if bad:
-        rejected = rejected.select(
-            table_name=pl.lit(table_name),
-            file_row="file_row",
-            column_name=pl.lit(None, dtype=pl.String),
-            raw_text="raw_text",
-            reason=pl.lit("wrong_field_count"),
-            message=pl.format("{} fields where the header has {}", "fields", pl.lit(len(names))),
-        ).cast(REJECTED_SCHEMA)
-    else:
-        rejected = pl.DataFrame(schema=REJECTED_SCHEMA)
-    return TableRows(pl.DataFrame(good, schema=schema, orient="row"), len(rows), rejected)
+        return [(row, delimiter.join(row)) for row in reader if row]
+    except csv.Error:  # a field beyond any length: an open quote
+        return _rows_by_line(text, delimiter)
+
+
+def _rows_by_line(text: str, delimiter: str) -> list[tuple[list[str], str]]:
+    return [(_fields(line, delimiter), line) for line in text.replace("\r", "").split("\n")[1:] if line.strip()]
+
+
+def _fields(line: str, delimiter: str) -> list[str]:
+    """The fields of a line; none if its quotes are broken."""
+    try:
+        return next(csv.reader([line], delimiter=delimiter, strict=True))
+    except csv.Error:
+        return []
 
 
 def own_names(frame: pl.DataFrame, columns: Mapping[str, str | None], *, with_cells: bool = False) -> pl.DataFrame:

@@ -120,7 +120,9 @@ def telemetry(machines: list[str], start: datetime, rows: int, load_id: int = 1)
     )
 
 
-def fleet(start: datetime, days: int, count: int = 6, machines: int = 2, telemetry_rows: int = 2000) -> dict[str, pl.DataFrame]:
+def fleet(
+    start: datetime, days: int, count: int = 6, machines: int = 2, telemetry_rows: int = 2000
+) -> dict[str, pl.DataFrame]:
     """A whole warehouse's input, by qualified table name."""
     names = [f"machine{i}" for i in range(machines)]
     metered = meters(count)
@@ -186,3 +188,122 @@ def append(path: Path, frames: dict[str, pl.DataFrame]) -> None:
             connection.register("incoming", TABLES[name].conform(frame).to_arrow())
             connection.execute(f"INSERT INTO {name} SELECT * FROM incoming")
             connection.unregister("incoming")
+
+
+def outputs(issued_at: datetime, meter_id: str) -> dict[str, pl.DataFrame]:
+    """What Python would have written about one meter's next day: a forecast, its score, a peak, an anomaly."""
+    start = issued_at.replace(hour=0) + timedelta(days=1)
+    hours = pl.DataFrame(
+        {"interval_start_utc": pl.datetime_range(start, start + timedelta(hours=23), "1h", eager=True, time_zone="UTC")}
+    )
+    levels = pl.DataFrame({"quantile": [0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95]})
+    ends = pl.col("interval_start_utc").dt.offset_by("1h")
+    return {
+        "forecasts.model_versions": pl.DataFrame(
+            {
+                "model_version": "v1",
+                "model_name": "trees_household",
+                "kind": "household",
+                "role": "champion",
+                "trained_at_utc": issued_at,
+                "train_start_utc": issued_at - timedelta(days=30),
+                "train_end_utc": issued_at,
+                "features": "[]",
+                "params": "{}",
+                "metrics": "{}",
+                "artefact": "models/trees/v1",
+                "sha256": "0" * 64,
+                "decision": "first",
+                "decided_because": "no other",
+                "dagster_run_id": "run",
+            }
+        ),
+        "forecasts.demand_forecasts": hours.join(levels, how="cross").with_columns(
+            interval_end_utc=ends,
+            meter_id=pl.lit(meter_id),
+            issued_at_utc=pl.lit(issued_at),
+            model_version=pl.lit("v1"),
+            revision=0,
+            lead_minutes=(pl.col("interval_start_utc") - issued_at).dt.total_minutes(),
+            demand_kwh=5 + pl.col("quantile"),
+            quality=pl.lit("primary"),
+            dagster_run_id=pl.lit("run"),
+        ),
+        "raw.published_forecasts": hours.select(
+            "interval_start_utc",
+            meter_id=pl.lit(meter_id),
+            publisher=pl.lit("operator"),
+            known_at_utc=pl.lit(issued_at),
+            interval_end_utc=ends,
+            energy_kwh=5.0,
+            source=pl.lit("synthetic"),
+            load_id=pl.lit(1, pl.Int64),
+            loaded_at_utc=pl.lit(LOADED),
+        ),
+        "monitoring.forecast_scores": pl.DataFrame(
+            {
+                "meter_id": meter_id,
+                "issued_at_utc": issued_at,
+                "lead_bucket": "all",
+                "model_version": "v1",
+                "metric": ["mae", "wape", "coverage_80"],
+                "baseline_name": "same_hour_last_week",
+                "local_date": start.date(),
+                "issue_basis": "reported",
+                "value": [0.5, 0.1, 0.8],
+                "n": 24,
+                "baseline_value": [1.0, 0.2, None],
+                "skill": [0.5, 0.5, None],
+            }
+        ),
+        "flexibility.demand_peaks": pl.DataFrame(
+            {
+                "peak_id": "p1",
+                "meter_id": meter_id,
+                "issued_at_utc": issued_at,
+                "model_version": "v1",
+                "window_start_utc": start,
+                "window_end_utc": start + timedelta(hours=2),
+                "peak_hour_utc": start,
+                "threshold_kw": 6.0,
+                "threshold_basis": "capacity",
+                "probability": 0.4,
+                "peak_p10_kw": 5.0,
+                "peak_p50_kw": 5.5,
+                "peak_p90_kw": 6.0,
+                "level": 1,
+                "billing_period": "2024-04",
+            }
+        ),
+        "monitoring.demand_anomalies": pl.DataFrame(
+            {
+                "anomaly_id": "a1",
+                "meter_id": meter_id,
+                "start_utc": issued_at - timedelta(days=3),
+                "end_utc": issued_at - timedelta(days=3) + timedelta(hours=2),
+                "kind": "spike",
+                "detector": "rule",
+                "score": 9.0,
+                "threshold": 5.0,
+                "severity": "high",
+                "detected_at_utc": issued_at,
+                "action": "none",
+                "message": "twice the usual",
+            }
+        ),
+        "raw.feedback": pl.DataFrame(
+            {
+                "feedback_id": ["f1", "f2"],
+                "target_type": "anomaly",
+                "target_id": "a1",
+                "meter_id": meter_id,
+                "verdict": ["unsure", "incorrect"],
+                "reason": [None, "a holiday"],
+                "author": "someone",
+                "given_at_utc": issued_at,
+                "supersedes_id": [None, "f1"],
+                "use_for_training": False,
+                "load_id": 1,
+            }
+        ),
+    }

@@ -1,7 +1,5 @@
 {{ config(
-    incremental_strategy='delete+insert',
     unique_key=['meter_id', 'issued_at_utc'],
-    on_schema_change='append_new_columns',
 ) }}
 
 {#-

@@ -1,7 +1,5 @@
 {{ config(
-    incremental_strategy='delete+insert',
     unique_key=['machine_id', 'issued_at_utc'],
-    on_schema_change='append_new_columns',
 ) }}
 
 {#-

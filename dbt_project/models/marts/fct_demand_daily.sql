@@ -1,8 +1,6 @@
 {{ config(
     materialized='incremental',
-    incremental_strategy='delete+insert',
     unique_key=['meter_id', 'local_date'],
-    on_schema_change='append_new_columns',
 ) }}
 
 -- Demand per local day of 23, 24 or 25 hours. Incremental: days with an hour that a newer load touched.

@@ -1,8 +1,6 @@
 {{ config(
     materialized='incremental',
-    incremental_strategy='delete+insert',
     unique_key=['meter_id', 'interval_start_utc'],
-    on_schema_change='append_new_columns',
 ) }}
 
 -- The newest version of every hour, and a row for every hour between a meter's first and its newest that nothing is known

@@ -1,8 +1,6 @@
 {{ config(
     materialized='incremental',
-    incremental_strategy='delete+insert',
     unique_key=['machine_id', 'interval_start_utc'],
-    on_schema_change='append_new_columns',
 ) }}
 
 -- Machine telemetry per quarter of an hour, all that is known of it. Incremental: quarters that a newer load touched.

@@ -1,7 +1,5 @@
 """What is run: loading, the whole day, the weekly training. And what happens when a step fails."""
 
-from __future__ import annotations
-
 import json
 import urllib.request
 

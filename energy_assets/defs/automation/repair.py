@@ -1,7 +1,5 @@
 """Runs whose process is gone: marked failed, their pool slots freed, so that the next run need not wait for ever."""
 
-from __future__ import annotations
-
 import dagster as dg
 
 from energy_assets.defs.resources import PROCESS_TAG, process_lives

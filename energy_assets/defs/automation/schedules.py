@@ -1,7 +1,5 @@
 """When things run by themselves: every morning, every week, and when a file lands."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from datetime import timedelta

@@ -1,7 +1,5 @@
 """Peaks of the next day, and the billed peaks that they are held against."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import dagster as dg

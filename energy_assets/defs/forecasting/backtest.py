@@ -1,9 +1,5 @@
 """The rolling-origin evaluation over the last weeks: ours, both baselines and the publisher, on the same hours."""
 
-from __future__ import annotations
-
-import hashlib
-import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
@@ -23,11 +19,12 @@ from energy_assets.warehouse import append_new
 
 FORECASTS, SCORES = TABLES["forecasts.backtest_forecasts"], TABLES["monitoring.backtest_scores"]
 OURS = forecasting.MODEL_NAME
+BASELINES = ("seasonal_naive", "calendar_temperature")
 
 
 def build_backtest(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
     """`forecasts.backtest_forecasts` and `monitoring.backtest_scores`, as of the run's last issue time."""
-    deps = [FEATURES, LABELS, dg.AssetKey(["raw", "published_forecasts"])]
+    deps = [FEATURES, LABELS, dg.AssetKey(["intermediate", "int_published_by_hour"])]
 
     @dg.multi_asset(
         name="backtest",
@@ -82,9 +79,9 @@ def build_backtest(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinit
                 context.log.warning(f"no backtest for {kind}: {outcome}")
                 continue
             rows = outcome.with_columns(backtest_id=pl.lit(due[kind]))
-            _write(energy, rows, kind, at)
+            _write(energy, rows, at)
             context.log.info(f"{kind}: {rows['issued_at_utc'].n_unique()} issue days, {rows.height:,} rows")
-        yield from _results(energy)
+        yield from _results(energy, at)
 
     return backtest
 
@@ -94,35 +91,36 @@ def _backtest_id(
 ) -> str:
     """The same window, meters, settings and data have the same id, and are not computed again."""
     data = [str(part.hash_rows(seed=1).sum()) for part in (frame.drop("label_known_at_utc"), operators)]
-    text = json.dumps([kind, at.isoformat(), schedule, forecasting.FORMAT, data], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return forecasting.backtest_id(kind=kind, at=at, schedule=schedule, data=data)
 
 
-def _write(energy: WarehouseResource, rows: pl.DataFrame, kind: str, at: datetime) -> None:
+def _write(energy: WarehouseResource, rows: pl.DataFrame, at: datetime) -> None:
     first = rows["interval_start_utc"].min()
     assert isinstance(first, datetime)
     with energy.warehouse.connect(read_only=True) as con:
         known = actuals(con, as_of=at, since=first)
-        zones = con.sql("SELECT meter_id, timezone FROM raw.meters").pl()
-    scores = forecasting.backtest_scores(rows, known, kind=kind, timezones=zones)
+        kinds = dict(con.execute("SELECT meter_id, kind FROM raw.meters").fetchall())
+    scores = forecasting.backtest_scores(rows, known, kinds)
     with energy.warehouse.transaction() as con:
         append_new(con, FORECASTS, rows)
         append_new(con, SCORES, scores)
 
 
-def newest_backtests(con: duckdb.DuckDBPyConnection) -> dict[str, str]:
-    """The newest backtest of each kind."""
+def newest_backtests(con: duckdb.DuckDBPyConnection, at: datetime) -> dict[str, str]:
+    """The newest backtest of each kind as of an issue time."""
     return dict(
         con.execute(
             """SELECT kind, arg_max(backtest_id, issued_at_utc)
-            FROM forecasts.backtest_forecasts JOIN raw.meters USING (meter_id) GROUP BY kind"""
+            FROM forecasts.backtest_forecasts JOIN raw.meters USING (meter_id)
+            WHERE issued_at_utc <= ? GROUP BY kind""",
+            [at],
         ).fetchall()
     )
 
 
-def _results(energy: WarehouseResource) -> Iterator[dg.MaterializeResult[None]]:
+def _results(energy: WarehouseResource, at: datetime) -> Iterator[dg.MaterializeResult[None]]:
     with energy.warehouse.connect(read_only=True) as con:
-        newest = newest_backtests(con)
+        newest = newest_backtests(con, at)
         table = con.sql(
             """SELECT meter_id AS kind, model_name, round(100 * value, 2) AS wape_pct, n FROM monitoring.backtest_scores
             WHERE list_contains($ids, backtest_id) AND slice = 'all' AND metric = 'wape' AND meter_id LIKE 'all:%'
@@ -130,7 +128,7 @@ def _results(energy: WarehouseResource) -> Iterator[dg.MaterializeResult[None]]:
             params={"ids": list(newest.values())},
         ).pl()
         metadata = {t: table_metadata(con, t) for t in (FORECASTS, SCORES)}
-    baselines = table.filter(pl.col("model_name").is_in(list(forecasting.BASELINES)))
+    baselines = table.filter(pl.col("model_name").is_in(list(BASELINES)))
     ours = table.filter(pl.col("model_name") == OURS).select("kind", ours="wape_pct")
     worse = baselines.join(ours, on="kind").filter(pl.col("ours") >= pl.col("wape_pct"))
     yield dg.MaterializeResult(asset_key=[FORECASTS.schema, FORECASTS.name], metadata=metadata[FORECASTS])

@@ -1,7 +1,5 @@
 """Forecasts of the next local day for every meter, and of the next 15 minutes for machines."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from datetime import datetime
 
@@ -11,8 +9,8 @@ import polars as pl
 
 from energy_assets import forecasting, plots
 from energy_assets.contracts import TABLES
-from energy_assets.defs.forecasting.models import ARTEFACTS, DECISIONS, FEATURES, VERSIONS, _name
-from energy_assets.defs.forecasting.registry import champion
+from energy_assets.defs.forecasting.models import ARTEFACTS, DECISIONS, FEATURES, VERSIONS
+from energy_assets.defs.forecasting.registry import champion, model_name
 from energy_assets.defs.frames import features_at, machine_features
 from energy_assets.defs.issues import run_issues
 from energy_assets.defs.metadata import plot, table_metadata, table_spec
@@ -88,22 +86,29 @@ def _forecast(
     energy: WarehouseResource, con: duckdb.DuckDBPyConnection, issued_at: datetime
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     frame = features_at(con, issued_at)
-    parts, skipped = [], []
+    made = []
     for (kind,), of_kind in frame.group_by("kind", maintain_order=True):
-        standing = champion(con, energy.settings.folder, _name(str(kind)), issued_at)
-        made = forecasting.forecast(of_kind, standing[0] if standing else None)
-        parts.append(made.forecasts)
-        skipped.append(made.skipped)
+        standing = champion(con, energy.settings.folder, model_name(str(kind)), issued_at)
+        made.append(forecasting.forecast(of_kind, standing[0] if standing else None))
     machines = machine_features(con, issued_at=issued_at)
     if machines.height:
-        parts.append(forecasting.forecast_machines(machines, issued_at=issued_at, seed=energy.config.forecast.seed))
-    if not parts:
-        return TABLE.empty().drop("revision", "dagster_run_id"), pl.DataFrame(
-            schema={"meter_id": pl.String, "reason": pl.String}
+        made.append(_next_quarter_hour(machines, issued_at, energy.config.forecast.seed))
+    if not made:
+        return TABLE.empty().drop("revision", "dagster_run_id"), TABLE.empty().select(
+            "meter_id", reason="quality_reason"
         )
-    return pl.concat(parts, how="diagonal"), pl.concat(skipped) if skipped else pl.DataFrame(
-        schema={"meter_id": pl.String, "reason": pl.String}
-    )
+    return pl.concat(m.rows for m in made), pl.concat(m.skipped for m in made)
+
+
+def _next_quarter_hour(machines: pl.DataFrame, issued_at: datetime, seed: int) -> forecasting.Forecast:
+    """Machines have a model per issue: a fortnight of quarter hours trains in a second, and wear changes them."""
+    model: forecasting.MachineModel | None
+    try:
+        model = forecasting.train_machines(machines, as_of=issued_at, seed=seed)
+    except forecasting.NotEnoughHistory:
+        model = None
+    newest = machines.filter(pl.col("issued_at_utc") == pl.col("issued_at_utc").max())
+    return forecasting.forecast_machines(newest, model)
 
 
 def _result(con: duckdb.DuckDBPyConnection, issued_at: datetime, new: int) -> dg.MaterializeResult[None]:

@@ -1,13 +1,10 @@
 """Models per kind of meter: trained when there is none for an issue time, or when a challenger is asked for."""
 
-from __future__ import annotations
-
-import json
+import hashlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import dagster as dg
 import duckdb
@@ -15,7 +12,7 @@ import polars as pl
 
 from energy_assets import forecasting, plots
 from energy_assets.contracts import TABLES
-from energy_assets.defs.forecasting.registry import champion, roles
+from energy_assets.defs.forecasting.registry import champion, model_name, roles
 from energy_assets.defs.frames import kinds_of_meters, labelled_features
 from energy_assets.defs.issues import run_issues
 from energy_assets.defs.metadata import plot, table_metadata, table_spec
@@ -24,6 +21,7 @@ from energy_assets.warehouse import append_new
 
 VERSIONS, DECISIONS = TABLES["forecasts.model_versions"], TABLES["forecasts.model_decisions"]
 ARTEFACTS = dg.AssetKey(["models", "artefacts"])
+JUDGED = timedelta(weeks=4)
 FEATURES = dg.AssetKey(["features", "feat_demand_day_ahead"])
 LABELS = dg.AssetKey(["intermediate", "int_demand_versions"])
 
@@ -75,9 +73,9 @@ def build_models(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinitio
         with energy.warehouse.connect(read_only=True) as con:
             due = _kinds_due(con, folder, at, retrain=config.retrain)
             frame = labelled_features(con, as_of=at, days=schedule.training_days) if due else pl.DataFrame()
-            champions = {kind: champion(con, folder, _name(kind), at) for kind in due}
+            champions = {kind: champion(con, folder, model_name(kind), at) for kind in due}
 
-        def work(kind: str) -> tuple[forecasting.TrainedModel, dict[str, Any]] | str:
+        def work(kind: str) -> tuple[forecasting.TrainedModel, pl.DataFrame] | str:
             of_kind = frame.filter(pl.col("kind") == kind)
             try:
                 return _trained(of_kind, kind, at, schedule.seed, champions[kind])
@@ -93,73 +91,50 @@ def build_models(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinitio
                 context.log.warning(f"no model for {kind}: {outcome}; its meters get the fallback forecast")
             else:
                 model, decision = outcome
-                _record(energy, model, decision, at, context.run.run_id)
+                _record(energy, model, decision, context.run.run_id)
                 trained[kind] = model
-                context.log.info(f"{model.name} {model.version}: {decision['decision']}, {decision['reason']}")
+                context.log.info(f"{model.name} {model.version}: {decision['decision'][0]}, {decision['reason'][0]}")
         yield from _results(energy, trained)
 
     return forecast_models
 
 
-def _name(kind: str) -> str:
-    return f"{forecasting.MODEL_NAME}_{kind}"
-
-
 def _kinds_due(con: duckdb.DuckDBPyConnection, folder: Path, at: datetime, *, retrain: bool) -> list[str]:
     """Kinds to train: all when asked to, else those without a model that was promoted before `at`."""
-    return [k for k in kinds_of_meters(con) if retrain or champion(con, folder, _name(k), at) is None]
+    return [k for k in kinds_of_meters(con) if retrain or champion(con, folder, model_name(k), at) is None]
 
 
 def _trained(
     frame: pl.DataFrame, kind: str, at: datetime, seed: int, standing: tuple[forecasting.TrainedModel, datetime] | None
-) -> tuple[forecasting.TrainedModel, dict[str, Any]]:
-    """A model trained as of `at`, and the gate's decision on it."""
+) -> tuple[forecasting.TrainedModel, pl.DataFrame]:
+    """A model trained as of `at`, and the gate's decision on it.
+
+    Trained on everything known, a candidate leaves no days to judge it by: the same recipe as of `JUDGED` before stands
+    for it on the days since then.
+    """
     candidate = forecasting.train(frame, kind=kind, as_of=at, seed=seed)
     if standing is None:
-        return candidate, {
-            "decision": "first",
-            "from_version": None,
-            "to_version": candidate.version,
-            "test": "none: no model stood before",
-            "figures": json.dumps(candidate.metrics, sort_keys=True),
-            "reason": f"first model of {kind} meters",
-        }
-    return candidate, forecasting.judge(
-        frame, kind=kind, as_of=at, seed=seed, champion=standing[0], candidate=candidate
-    )
+        return candidate, forecasting.decide(candidate, None, None, decided_at=at)
+    stands_for_it = forecasting.train(frame, kind=kind, as_of=at - JUDGED, seed=seed)
+    return candidate, forecasting.decide(candidate, standing[0], frame, decided_at=at, judged_candidate=stands_for_it)
 
 
-def _record(
-    energy: WarehouseResource, model: forecasting.TrainedModel, decision: dict[str, Any], at: datetime, run_id: str
-) -> None:
+def _record(energy: WarehouseResource, model: forecasting.TrainedModel, decision: pl.DataFrame, run_id: str) -> None:
     """The artefact first, the rows after: a row never names a file that is not there."""
-    path, sha256 = forecasting.save(model, energy.settings.models)
-    version = {
-        "model_version": model.version,
-        "model_name": model.name,
-        "kind": model.kind,
-        "role": "challenger",
-        "trained_at_utc": at,
-        "train_start_utc": model.train_start_utc,
-        "train_end_utc": model.train_end_utc,
-        "features": json.dumps(list(model.features)),
-        "params": json.dumps(model.params.__dict__, sort_keys=True, default=str),
-        "metrics": json.dumps(model.metrics, sort_keys=True),
-        "artefact": str(path.relative_to(energy.settings.folder)),
-        "sha256": sha256,
-        "decision": decision["decision"],
-        "decided_because": decision["reason"],
-        "dagster_run_id": run_id,
-    }
-    row = {"model_name": model.name, "decided_at_utc": at, "candidate_version": model.version, **decision}
+    path, sha256 = forecasting.save(model, energy.settings.models / model.name / model.version)
+    verdict = decision.row(0, named=True)
+    version = forecasting.version_row(
+        model,
+        role="challenger",
+        decision=verdict["decision"],
+        decided_because=verdict["reason"],
+        artefact=str(path.relative_to(energy.settings.folder)),
+        sha256=sha256,
+    ).with_columns(dagster_run_id=pl.lit(run_id))
     with energy.warehouse.transaction() as con:
-        append_new(con, VERSIONS, pl.DataFrame([version], schema_overrides=VERSIONS.polars_schema))
-        append_new(con, DECISIONS, pl.DataFrame([row], schema_overrides=_schema_of(row)))
+        append_new(con, VERSIONS, version)
+        append_new(con, DECISIONS, decision)
         roles(con)
-
-
-def _schema_of(row: dict[str, Any]) -> dict[str, Any]:
-    return {name: DECISIONS.by_name[name].polars_type for name in row}
 
 
 def _results(
@@ -170,14 +145,14 @@ def _results(
         recorded = con.execute(
             "SELECT artefact, sha256 FROM forecasts.model_versions WHERE role = 'champion'"
         ).fetchall()
-    plots_ = {f"importance_{k}": plot(plots.feature_importance(m.importance())) for k, m in trained.items()}
+    plots_ = {f"importance_{k}": plot(_importance(m)) for k, m in trained.items()}
     yield dg.MaterializeResult(asset_key=[VERSIONS.schema, VERSIONS.name], metadata=metadata[VERSIONS] | plots_)
     yield dg.MaterializeResult(asset_key=[DECISIONS.schema, DECISIONS.name], metadata=metadata[DECISIONS])
     wrong = [
         artefact
         for artefact, sha256 in recorded
         if not (energy.settings.folder / artefact).exists()
-        or forecasting.checksum(energy.settings.folder / artefact) != sha256
+        or hashlib.sha256((energy.settings.folder / artefact).read_bytes()).hexdigest() != sha256
     ]
     yield dg.MaterializeResult(
         asset_key=ARTEFACTS,
@@ -191,3 +166,9 @@ def _results(
             )
         ],
     )
+
+
+def _importance(model: forecasting.TrainedModel) -> bytes:
+    shares = model.importance()
+    frame = pl.DataFrame({"column_name": list(shares), "importance": list(shares.values())})
+    return plots.feature_importance(frame, f"{model.name} {model.version}")

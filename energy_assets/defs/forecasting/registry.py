@@ -3,15 +3,18 @@
 A replay uses the model that was promoted before its issue time, so that a past day is forecast as it would have been.
 """
 
-from __future__ import annotations
-
 from datetime import datetime
 from pathlib import Path
 
 import duckdb
 
-from energy_assets.forecasting import TrainedModel, load
+from energy_assets.forecasting import MODEL_NAME, TrainedModel, load
 from energy_assets.warehouse import first_row
+
+
+def model_name(kind: str) -> str:
+    """The name of the model of one kind of meter."""
+    return f"{MODEL_NAME}_{kind}"
 
 
 def champion(

@@ -1,7 +1,5 @@
 """The raw tables as one step: every source that has something new, one transaction per file."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

@@ -1,7 +1,6 @@
 """Events in the readings of the last weeks that do not look like demand."""
 
-from __future__ import annotations
-
+from collections.abc import Iterator
 from datetime import datetime
 
 import dagster as dg
@@ -53,7 +52,7 @@ def build_anomalies(partitions: dg.PartitionsDefinition[str], timezone: str) -> 
         backfill_policy=dg.BackfillPolicy.single_run(),
         pool=POOL,
     )
-    def anomalies(context: dg.AssetExecutionContext, energy: WarehouseResource) -> dg.MaterializeResult[None]:
+    def anomalies(context: dg.AssetExecutionContext, energy: WarehouseResource) -> Iterator[dg.MaterializeResult[None]]:
         issues = run_issues(context, energy.config, energy.warehouse, energy.now())
         # A range is one window: everything that ended since its first day is looked at once.
         at, window = issues.last_time, WINDOW_DAYS + (issues.last - issues.first).days
@@ -81,7 +80,7 @@ def build_anomalies(partitions: dg.PartitionsDefinition[str], timezone: str) -> 
         kinds = found.group_by("kind", "severity").len().sort("kind", "severity")
         lines = "\n".join(f"| {k} | {s} | {n} |" for k, s, n in kinds.rows())
         severe_meters = severe[0] if severe else 0
-        return dg.MaterializeResult(
+        yield dg.MaterializeResult(
             asset_key=KEY,
             metadata=metadata | {"found": dg.MetadataValue.md(f"| kind | severity | events |\n|---|---|---|\n{lines}")},
             check_results=[

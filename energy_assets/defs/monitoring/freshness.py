@@ -1,7 +1,5 @@
 """How old the newest event is, whatever was materialized when: a backfill of an old day makes no table fresh."""
 
-from __future__ import annotations
-
 import dagster as dg
 
 from energy_assets.defs.issues import run_issues

@@ -1,7 +1,6 @@
 """Errors of issued forecasts, once the actuals are in."""
 
-from __future__ import annotations
-
+from collections.abc import Iterator
 from datetime import timedelta
 
 import dagster as dg
@@ -40,7 +39,7 @@ def build_scores(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinitio
         backfill_policy=dg.BackfillPolicy.single_run(),
         pool=POOL,
     )
-    def forecast_scores(context: dg.AssetExecutionContext, energy: WarehouseResource) -> dg.MaterializeResult[None]:
+    def forecast_scores(context: dg.AssetExecutionContext, energy: WarehouseResource) -> Iterator[dg.MaterializeResult[None]]:
         issues = run_issues(context, energy.config, energy.warehouse, energy.now())
         at, since = issues.last_time, issues.first_time - timedelta(days=BACK_DAYS)
         with energy.warehouse.connect(read_only=True) as con:
@@ -60,7 +59,7 @@ def build_scores(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinitio
         with energy.warehouse.transaction() as con:
             changed = replace_by_key(con, TABLE, scores)
             metadata = table_metadata(con, TABLE)
-        return dg.MaterializeResult(
+        yield dg.MaterializeResult(
             asset_key=[TABLE.schema, TABLE.name], metadata=metadata | {"new_or_changed": changed}
         )
 

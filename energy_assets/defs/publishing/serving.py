@@ -1,8 +1,6 @@
 """The published copy as an asset: one file and Parquet beside it, switched as a whole."""
 
-from __future__ import annotations
-
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import dagster as dg
@@ -39,7 +37,7 @@ def build_serving(published: Iterable[dg.AssetKey], timezone: str) -> dg.AssetsD
         freshness_policy=morning_freshness(timezone),
         pool=POOL,
     )
-    def energy(context: dg.AssetExecutionContext, energy: WarehouseResource) -> dg.MaterializeResult[None]:
+    def energy(context: dg.AssetExecutionContext, energy: WarehouseResource) -> Iterator[dg.MaterializeResult[None]]:
         settings = energy.settings
         before = current_manifest(settings.serving)
         manifest = publish(energy.warehouse, settings.serving, now=energy.now())
@@ -49,7 +47,7 @@ def build_serving(published: Iterable[dg.AssetKey], timezone: str) -> dg.AssetsD
             con.execute("USE published")
             differs = [name for name, mark in fingerprints(con, SCHEMAS).items() if working.get(name) != mark]
         rows = {name: table["rows"] for name, table in manifest.tables.items()}
-        return dg.MaterializeResult(
+        yield dg.MaterializeResult(
             metadata={
                 "dagster/uri": str(settings.serving / "energy.duckdb"),
                 "publication": manifest.id,

@@ -1,7 +1,5 @@
 """How dbt is called: small pure functions, tested without dbt."""
 
-from __future__ import annotations
-
 import json
 from datetime import timedelta
 

@@ -1,7 +1,5 @@
 """The dbt project as one set of assets; Dagster splits it around the Python assets that stand between its models."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator, Mapping
 from datetime import timedelta

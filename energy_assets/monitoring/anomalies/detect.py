@@ -5,7 +5,7 @@ Belongs here: the order of the detectors and what each may see. Does not belong 
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
@@ -46,6 +46,7 @@ def detect(
     """
     if issued_at.tzinfo is None:
         raise ValueError(f"issued_at {issued_at.isoformat()} has no time zone")
+    issued_at = issued_at.astimezone(UTC)
     window_start = issued_at - timedelta(days=window_days)
     unknown = (pl.col("known_at_utc") > issued_at).fill_null(value=False)
     values = ["demand_reported_kwh", "demand_kwh"]

@@ -71,7 +71,7 @@ def merge(flagged: pl.DataFrame, issued_at: datetime) -> pl.DataFrame:
         .drop("event")
         .with_columns(
             hours=(pl.col("end_utc") - pl.col("start_utc")).dt.total_seconds() / 3600.0,
-            detected_at_utc=pl.lit(issued_at).dt.convert_time_zone("UTC").dt.cast_time_unit("us"),
+            detected_at_utc=pl.lit(issued_at, dtype=pl.Datetime("us", "UTC")),
             action=pl.lit("none"),
         )
         .with_columns(score=pl.when(pl.col("kind") == "missing").then(pl.col("hours")).otherwise(pl.col("score")))

@@ -29,12 +29,15 @@ SCALE_WINDOW = 12
 def missing(hours: pl.DataFrame, issued_at: datetime) -> pl.DataFrame:
     """Hours without a reading that should be there by now, and the silence since a meter's last reading.
 
-    A reading is due an hour after the delay that nine of ten of the meter's readings stay within.
+    A reading is due after 1.25 times the delay that 95 % of the meter's readings stay within, and an hour: a meter
+    that reports once a day is not missing in the meantime. A silence lasts until the issue time.
     """
     known = pl.col("demand_reported_kwh").is_not_null()
     delay = (pl.col("known_at_utc") - pl.col("interval_end_utc")).filter(known)
     meter = hours.group_by("meter_id").agg(
-        due=delay.quantile(0.9, "nearest").fill_null(timedelta(hours=1)) + timedelta(hours=1),
+        due=pl.duration(
+            seconds=(1.25 * delay.dt.total_seconds().quantile(0.95)).fill_null(0.0).clip(0.0).cast(pl.Int64) + 3600
+        ),
         first=pl.col("interval_start_utc").filter(known).min(),
         last_end=pl.col("interval_end_utc").max(),
     )
@@ -44,7 +47,7 @@ def missing(hours: pl.DataFrame, issued_at: datetime) -> pl.DataFrame:
     silent = meter.filter(pl.col("last_end") + pl.col("due") < issued_at, pl.col("first").is_not_null()).select(
         "meter_id",
         interval_start_utc="last_end",
-        interval_end_utc=pl.lit(issued_at).dt.cast_time_unit("us") - (pl.col("due") - timedelta(hours=1)),
+        interval_end_utc=pl.lit(issued_at, dtype=pl.Datetime("us", "UTC")),
         demand_reported_kwh=pl.lit(None, dtype=pl.Float64),
         expected_kwh=pl.lit(None, dtype=pl.Float64),
     )
@@ -145,11 +148,11 @@ def unit_scale(hours: pl.DataFrame) -> pl.DataFrame:
     rows = rows.with_columns(up=pl.when(off_by).then(pl.col("power")))
     # the ends of the event lie in windows that are half outside it
     rows = rows.with_columns(
-        highest=pl.col("up").rolling_max(SCALE_WINDOW, min_samples=1, center=True).over("meter_id"),
-        lowest=pl.col("up").rolling_min(SCALE_WINDOW, min_samples=1, center=True).over("meter_id"),
+        highest=pl.col("up").rolling_max(2 * SCALE_WINDOW, min_samples=1, center=True).over("meter_id"),
+        lowest=pl.col("up").rolling_min(2 * SCALE_WINDOW, min_samples=1, center=True).over("meter_id"),
     )
     near = pl.any_horizontal((pl.col("log_ratio") - pl.col(end)).abs() < 0.35 for end in ("highest", "lowest"))
-    enough = near.cast(pl.Int32).rolling_sum(SCALE_WINDOW, min_samples=1, center=True).over("meter_id")
+    enough = near.cast(pl.Int32).rolling_sum(2 * SCALE_WINDOW, min_samples=1, center=True).over("meter_id")
     found = rows.filter(near.fill_null(value=False) & (enough >= SCALE_WINDOW // 2))
     return flags(found, "unit_scale", "rule", pl.col("log_ratio").abs(), 0.65)
 

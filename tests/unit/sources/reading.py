@@ -1,4 +1,4 @@
-"""Helpers of the tests of readers: a source from its fields, a file from its text, a batch held against its contracts."""
+"""Helpers of the tests of readers: sources from fields, files from text, batches held against their contracts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ RECEIVED = datetime(2025, 1, 1, tzinfo=UTC)
 
 def source(**fields: Any) -> FileSource:
     """A validated source; `name` and `path` are filled in."""
-    described: FileSource = TypeAdapter(AnySource).validate_python({"name": "test", "path": "x", **fields})
+    described = TypeAdapter(AnySource).validate_python({"name": "test", "path": "x", **fields})
+    assert isinstance(described, FileSource)
     return described
 
 

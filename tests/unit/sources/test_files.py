@@ -6,14 +6,16 @@ import gzip
 import io
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 
+from energy_assets.config import Simulation
 from energy_assets.sources import SourceError, SourceFile, find_files, read, source_file
 from tests.unit.sources.reading import PARIS, RECEIVED, read_text, reasons, source
 
-METER = {
+METER: dict[str, Any] = {
     "type": "meter_files",
     "columns": {"timestamp": "time", "value": "kwh"},
     "meter_id": "m",
@@ -158,10 +160,23 @@ def test_quoted_delimiters_are_text(tmp_path: Path) -> None:
     assert read_text(tmp_path, text, **METER).tables["raw.meter_readings"].height == 2
 
 
+@pytest.mark.parametrize("row", ['2024-01-01 02:00,"3', '2024-01-01 02:00,"3"4', '"2024-01-01 02:00,3'])
+def test_a_quote_that_is_not_closed_costs_one_row(tmp_path: Path, row: str) -> None:
+    batch = read_text(tmp_path, f"{GOOD}{row}\n2024-01-01 03:00,4\n2024-01-01 04:00,5\n", **METER)
+    assert batch.rows == 5
+    assert reasons(batch) == [(3, "broken_quotes")]
+    assert batch.rejected["raw_text"].to_list() == [row]
+
+
+def test_quoted_line_breaks_are_text(tmp_path: Path) -> None:
+    text = 'time,kwh,note\n2024-01-01 00:00,1,"a\nb"\n2024-01-01 01:00,2,c\n'
+    assert read_text(tmp_path, text, **METER).tables["raw.meter_readings"]["energy_kwh"].to_list() == [1, 2]
+
+
 def test_a_simulation_has_no_files(tmp_path: Path) -> None:
-    described = source(type="simulation")
+    simulation = Simulation(name="fleet", type="simulation")
     with pytest.raises(TypeError, match="no files"):
-        read(described, SourceFile(tmp_path, ""), PARIS, RECEIVED)
+        read(simulation, SourceFile(tmp_path, ""), PARIS, RECEIVED)
 
 
 def test_the_time_of_receipt_needs_an_offset(tmp_path: Path) -> None:

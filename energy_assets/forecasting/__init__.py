@@ -1,0 +1,47 @@
+"""Forecasts of demand: baselines, models, calibration, backtest, metrics, champion and challenger.
+
+Belongs here: functions from frames to frames over `features.feat_demand_day_ahead` and `features.feat_machine_15min`.
+Does not belong here: Dagster, DuckDB, files other than model artefacts, peaks and anomalies.
+"""
+
+from __future__ import annotations
+
+from energy_assets.forecasting.artefact import ArtefactError, load, save, version_row
+from energy_assets.forecasting.backtest import backtest_id, rolling_origin
+from energy_assets.forecasting.baselines import CalendarTemperatureRegression, seasonal_naive
+from energy_assets.forecasting.gate import decide
+from energy_assets.forecasting.machines import MachineModel, forecast_machines, train_machines
+from energy_assets.forecasting.metrics import compare, interval_metrics, point_metrics, quantile_metrics
+from energy_assets.forecasting.models import MODEL_NAME, QUANTILES, Params, TrainedModel
+from energy_assets.forecasting.scores import backtest_scores, forecast_scores
+from energy_assets.forecasting.scoring import Forecast, forecast
+from energy_assets.forecasting.training import NotEnoughHistory, train
+
+__all__ = [
+    "MODEL_NAME",
+    "QUANTILES",
+    "ArtefactError",
+    "CalendarTemperatureRegression",
+    "Forecast",
+    "MachineModel",
+    "NotEnoughHistory",
+    "Params",
+    "TrainedModel",
+    "backtest_id",
+    "backtest_scores",
+    "compare",
+    "decide",
+    "forecast",
+    "forecast_machines",
+    "forecast_scores",
+    "interval_metrics",
+    "load",
+    "point_metrics",
+    "quantile_metrics",
+    "rolling_origin",
+    "save",
+    "seasonal_naive",
+    "train",
+    "train_machines",
+    "version_row",
+]

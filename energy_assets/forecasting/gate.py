@@ -1,0 +1,142 @@
+"""Which of two models forecasts from now on.
+
+Belongs here: the judging days, the paired test, the decision row. Does not belong here: training, storage.
+
+Both models forecast the same issue days, none of which either was fitted on. Daily errors (WAPE per meter and day, so
+that a country does not drown a home) are compared in pairs; the challenger needs a margin and a one-sided t-test.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import polars as pl
+from scipy import stats
+
+from energy_assets.forecasting.metrics import compare
+from energy_assets.forecasting.models import TrainedModel
+from energy_assets.forecasting.scoring import forecast
+
+MARGIN = 0.005
+SIGNIFICANCE = 0.1
+MIN_DAYS = 7
+TEST = "paired t-test of daily WAPE on issue days that neither model was fitted on"
+
+
+def decide(
+    candidate: TrainedModel,
+    champion: TrainedModel | None,
+    frame: pl.DataFrame | None,
+    *,
+    decided_at: datetime,
+    judged_candidate: TrainedModel | None = None,
+    margin: float = MARGIN,
+) -> pl.DataFrame:
+    """Judge a candidate against the champion; one row of `forecasts.model_decisions`.
+
+    A candidate trained on everything known leaves no days to judge it by. Give `judged_candidate`: the same recipe
+    trained as of an earlier time (say, four weeks before); it stands for the candidate on the days since.
+
+    Args:
+        candidate: the model that would be promoted.
+        champion: the model in use, or None: the first model is promoted untested, and the row says so.
+        frame: feature frame with `demand_kwh` (and optionally `label_known_at_utc`) of the days to judge by.
+        decided_at: tz-aware; only labels known by then count.
+        judged_candidate: stands for the candidate; the candidate itself if absent.
+        margin: relative improvement of the mean daily error that is asked for.
+    """
+    if champion is None:
+        return _row(candidate, None, decided_at, "first", {}, "first model of its kind; nothing to compare it with")
+    judged = judged_candidate or candidate
+    days = _daily_errors(judged, champion, frame, decided_at) if frame is not None else None
+    if days is None or days.height < MIN_DAYS:
+        count = 0 if days is None else days.height
+        reason = f"{count} issue days that neither model was fitted on, {MIN_DAYS} are needed"
+        return _row(candidate, champion, decided_at, "kept", {"days": count}, reason)
+    ours, theirs = days["candidate"].to_numpy(), days["champion"].to_numpy()
+    gain = float(1 - ours.mean() / theirs.mean()) if theirs.mean() > 0 else 0.0
+    equal = bool((ours == theirs).all())
+    p_value = 1.0 if equal else float(stats.ttest_rel(ours, theirs, alternative="less").pvalue)
+    figures = {
+        "days": days.height,
+        "candidate_wape": round(float(ours.mean()), 6),
+        "champion_wape": round(float(theirs.mean()), 6),
+        "gain": round(gain, 6),
+        "p_value": round(p_value, 6),
+        "margin": margin,
+    }
+    better = gain >= margin and p_value <= SIGNIFICANCE
+    verb = "better" if gain > 0 else "worse" if gain < 0 else "the same"
+    size = f" by {abs(gain):.1%}" if gain else ""
+    reason = (
+        f"daily error {ours.mean():.2%} against {theirs.mean():.2%} of the champion on {days.height} days: {verb}{size}"
+        f" (p = {p_value:.3f}; asked for {margin:.1%} and p of at most {SIGNIFICANCE})"
+    )
+    return _row(candidate, champion, decided_at, "promoted" if better else "kept", figures, reason)
+
+
+def _daily_errors(
+    candidate: TrainedModel, champion: TrainedModel, frame: pl.DataFrame, decided_at: datetime
+) -> pl.DataFrame:
+    """Mean WAPE of the meters per issue day (columns issued_at_utc, candidate, champion)."""
+    known_at = pl.col("label_known_at_utc" if "label_known_at_utc" in frame.columns else "interval_end_utc")
+    rows = frame.filter(
+        pl.col("kind") == candidate.kind,
+        pl.col("issued_at_utc") >= max(candidate.as_of_utc, champion.as_of_utc),
+        pl.col("interval_start_utc") >= max(candidate.train_end_utc, champion.train_end_utc),
+        known_at <= decided_at,
+        pl.col("interval_end_utc") <= decided_at,
+        pl.col("demand_kwh").is_finite(),
+    )
+    features = rows.drop("demand_kwh", "label_known_at_utc", strict=False)
+    both = pl.concat(
+        forecast(features, model)
+        .rows.filter(pl.col("quantile") == 0.5)
+        .with_columns(pl.lit(name).alias("model_version"))
+        for name, model in (("candidate", candidate), ("champion", champion))
+    )
+    error = (pl.col("point_kwh") - pl.col("actual_kwh")).abs().sum() / pl.col("actual_kwh").abs().sum()
+    daily = (
+        compare(both, rows)
+        .group_by("issued_at_utc", "meter_id", "model")
+        .agg(error.alias("wape"))
+        .filter(pl.col("wape").is_finite())
+    )
+    return (
+        daily.pivot("model", index=["issued_at_utc", "meter_id"], values="wape", sort_columns=True)
+        .pipe(_with_columns_for_both)
+        .drop_nulls()
+        .group_by("issued_at_utc")
+        .agg(pl.col("candidate").mean(), pl.col("champion").mean())
+        .sort("issued_at_utc")
+    )
+
+
+def _with_columns_for_both(frame: pl.DataFrame) -> pl.DataFrame:
+    missing = [c for c in ("candidate", "champion") if c not in frame.columns]
+    return frame.with_columns(pl.lit(None, dtype=pl.Float64).alias(c) for c in missing)
+
+
+def _row(
+    candidate: TrainedModel,
+    champion: TrainedModel | None,
+    decided_at: datetime,
+    decision: str,
+    figures: dict[str, Any],
+    reason: str,
+) -> pl.DataFrame:
+    keeps = champion is not None and decision == "kept"
+    row = {
+        "model_name": candidate.name,
+        "decided_at_utc": decided_at.astimezone(UTC),
+        "from_version": champion.version if champion else None,
+        "to_version": champion.version if champion is not None and keeps else candidate.version,
+        "candidate_version": candidate.version,
+        "decision": decision,
+        "test": TEST if champion else "none",
+        "figures": json.dumps(figures, sort_keys=True),
+        "reason": reason,
+    }
+    return pl.DataFrame([row], schema_overrides={"from_version": pl.String, "decided_at_utc": pl.Datetime("us", "UTC")})

@@ -1,0 +1,59 @@
+"""A model as a file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from energy_assets.contracts import table
+from energy_assets.forecasting import ArtefactError, forecast, load, save, train, version_row
+from tests.unit.forecasting.shared import AS_OF, QUICK, one_day, zone_frame, zone_model
+
+
+def test_round_trip_to_the_bit(tmp_path: Path) -> None:
+    path, checksum = save(zone_model(), tmp_path / "a")
+    again = load(path, sha256=checksum)
+    day = one_day(zone_frame())
+    assert np.array_equal(again.predict(day), zone_model().predict(day))
+    assert forecast(day, again).rows.equals(forecast(day, zone_model()).rows)
+    assert again.version == zone_model().version
+    assert again.params == zone_model().params
+    second, same = save(again, tmp_path / "b")
+    assert same == checksum
+    assert second.read_bytes() == path.read_bytes()
+
+
+def test_training_again_gives_the_same_file(tmp_path: Path) -> None:
+    _, first = save(zone_model(), tmp_path / "a")
+    _, second = save(train(zone_frame(), kind="zone", as_of=AS_OF, params=QUICK), tmp_path / "b")
+    assert first == second
+
+
+def test_a_changed_missing_or_foreign_file_is_refused(tmp_path: Path) -> None:
+    path, checksum = save(zone_model(), tmp_path)
+    assert load(tmp_path).version == zone_model().version
+    path.write_bytes(path.read_bytes() + b" ")
+    with pytest.raises(ArtefactError, match="changed after training"):
+        load(path, sha256=checksum)
+    with pytest.raises(ArtefactError, match="train it again"):
+        load(tmp_path / "nothing.json")
+    path.write_text("{")
+    with pytest.raises(ArtefactError, match="not a model file"):
+        load(path)
+    path.write_text('{"file_format": 99}')
+    with pytest.raises(ArtefactError, match="format 99 found"):
+        load(path)
+
+
+def test_version_row_fits_the_contract() -> None:
+    row = version_row(
+        zone_model(), role="champion", decision="first", decided_because="none before", artefact="m/x", sha256="0" * 64
+    )
+    conformed = table("forecasts.model_versions").conform(row.with_columns(pl.lit("run").alias("dagster_run_id")))
+    assert conformed["model_name"].item() == "demand_blend_zone"
+    assert json.loads(conformed["params"].item())["seed"] == 7
+    assert json.loads(conformed["metrics"].item())["wape"] > 0

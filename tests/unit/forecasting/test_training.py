@@ -1,0 +1,128 @@
+"""What a model learns from, that it repeats to the bit, and that it is any good."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+
+from energy_assets.forecasting import QUANTILES, NotEnoughHistory, forecast, train
+from energy_assets.forecasting.models import uncross
+from energy_assets.forecasting.selection import learnable, make_folds, subsample
+from tests.unit.forecasting.frames import DAY, START, demand, features
+from tests.unit.forecasting.shared import AS_OF, QUICK, one_day, zone_frame, zone_model
+
+
+def test_nothing_after_as_of_counts() -> None:
+    later = (pl.col("label_known_at_utc") > AS_OF) | (pl.col("issued_at_utc") >= AS_OF)
+    poisoned = zone_frame().with_columns(
+        pl.when(later).then(pl.lit(1e9)).otherwise(pl.col(c)).alias(c)
+        for c in ("demand_kwh", "demand_lag_1d_kwh", "temperature_c", "demand_mean_168h_kwh")
+    )
+    again = train(poisoned, kind="zone", as_of=AS_OF, params=QUICK)
+    assert again.version == zone_model().version
+    day = one_day(zone_frame())
+    assert forecast(day, again).rows.equals(forecast(day, zone_model()).rows)
+
+
+def test_a_label_received_late_does_not_count_although_its_hour_is_over() -> None:
+    late = pl.col("interval_start_utc") >= AS_OF - 3 * DAY
+    frame = zone_frame().with_columns(
+        pl.when(late).then(AS_OF + DAY).otherwise("label_known_at_utc").alias("label_known_at_utc")
+    )
+    rows, _ = learnable(frame, kind="zone", as_of=AS_OF)
+    assert rows["interval_start_utc"].max() == AS_OF.replace(hour=0) - 3 * DAY + timedelta(hours=8)
+
+
+def test_same_rows_in_another_order_give_the_same_model() -> None:
+    shuffled = zone_frame().sample(fraction=1.0, shuffle=True, seed=5)
+    again = train(shuffled, kind="zone", as_of=AS_OF, params=QUICK)
+    day = one_day(zone_frame())
+    assert again.version == zone_model().version
+    assert np.array_equal(again.predict(day), zone_model().predict(day))
+
+
+def test_version_follows_data_seed_and_as_of() -> None:
+    changed = zone_frame().with_columns(
+        pl.when(pl.col("interval_start_utc") == START + 50 * DAY).then(1.0).otherwise("demand_kwh").alias("demand_kwh")
+    )
+    versions = {
+        zone_model().version,
+        train(changed, kind="zone", as_of=AS_OF, params=QUICK).version,
+        train(zone_frame(), kind="zone", as_of=AS_OF, params=replace(QUICK, seed=8)).version,
+        train(zone_frame(), kind="zone", as_of=AS_OF - DAY, params=QUICK).version,
+    }
+    assert len(versions) == 4
+
+
+@pytest.mark.parametrize("kind", ["zone", "household"])
+def test_too_little_history_says_so(kind: str) -> None:
+    short = features(demand(days=15))
+    with pytest.raises(NotEnoughHistory, match=r"14 are needed"):
+        train(short, kind=kind, as_of=START + 15 * DAY, params=QUICK)
+
+
+def test_three_weeks_are_enough_to_train() -> None:
+    frame = features(demand(days=30))
+    model = train(frame, kind="zone", as_of=START + timedelta(days=26, hours=9), params=QUICK)
+    rows = forecast(one_day(frame, 27), model).rows
+    assert rows.height == 24 * 7
+    assert rows["quality"].unique().to_list() == ["primary"]
+
+
+def test_as_of_needs_a_time_zone() -> None:
+    with pytest.raises(ValueError, match="no time zone"):
+        train(zone_frame(), kind="zone", as_of=AS_OF.replace(tzinfo=None), params=QUICK)
+
+
+def test_without_weather_the_model_does_without() -> None:
+    frame = features(demand(days=60), weather=False)
+    model = train(frame, kind="zone", as_of=START + timedelta(days=55, hours=9), params=QUICK)
+    assert not model.needs_weather
+    assert not [n for n in model.features if "temperature" in n]
+    assert forecast(one_day(frame, 56), model).rows["quality"].unique().to_list() == ["primary"]
+
+
+def test_model_is_better_than_naive_and_its_bands_cover() -> None:
+    frame = zone_frame().filter(pl.col("issued_at_utc") >= AS_OF, pl.col("demand_kwh").is_not_null())
+    quantiles = zone_model().predict(frame)
+    actual = frame["demand_kwh"].to_numpy()
+    error = np.abs(quantiles[:, QUANTILES.index(0.5)] - actual).mean()
+    naive = np.abs(frame["demand_lag_7d_kwh"].to_numpy() - actual).mean()
+    assert error < 0.75 * naive
+    inside = (actual >= quantiles[:, QUANTILES.index(0.1)]) & (actual <= quantiles[:, QUANTILES.index(0.9)])
+    assert 0.68 < inside.mean() < 0.92
+    assert 0.6 < zone_model().metrics["coverage_80"] < 0.95
+    assert sum(zone_model().importance().values()) == pytest.approx(1.0)
+
+
+def test_quantiles_are_uncrossed_and_the_median_stays() -> None:
+    crossed = np.array([[3.0, 1.0, 2.0, 2.5, 2.0, 4.0, 3.0]])
+    assert uncross(crossed).tolist() == [[1.0, 1.0, 2.0, 2.5, 2.5, 4.0, 4.0]]
+
+
+def test_folds_never_learn_from_what_they_hold_out_and_trail_forward() -> None:
+    issued = zone_frame()["issued_at_utc"]
+    folds = make_folds(issued, QUICK)
+    rank = issued.rank("dense").to_numpy()
+    assert not (folds.trailing & folds.older).any()
+    for held_out, learned in folds.splits:
+        assert not (held_out & learned).any()
+        if (held_out & folds.trailing).any():
+            assert rank[learned].max() < rank[held_out].min() - 1
+    assert np.array_equal(np.any([h for h, _ in folds.splits], axis=0), np.ones(len(issued), dtype=bool))
+
+
+def test_subsample_keeps_the_newest_days_and_every_hour_and_weekday() -> None:
+    rows, _ = learnable(zone_frame(), kind="zone", as_of=START + 130 * DAY)
+    thin = subsample(rows, 2500)
+    assert thin.height <= 2600
+    newest = thin["issued_at_utc"].max()
+    recent = pl.col("issued_at_utc") > newest - timedelta(days=10)
+    assert thin.filter(recent).height == rows.filter(recent).height
+    counts = thin.group_by("day_of_week", "local_hour").len()
+    assert counts.height == 7 * 24
+    assert subsample(rows, rows.height).equals(rows)

@@ -1,0 +1,102 @@
+"""The formulae against numbers worked out by hand."""
+
+from __future__ import annotations
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from energy_assets.ids import hash_id
+from energy_assets.metrics import peak_errors, point_errors, quantile_errors, skill
+
+
+def values(frame: pl.DataFrame) -> dict[str, float | None]:
+    return dict(frame.select("metric", "value").iter_rows())
+
+
+def test_point_errors_by_hand() -> None:
+    frame = pl.DataFrame({"m": "a", "actual_kwh": [10.0, 20.0, 0.0], "predicted_kwh": [12.0, 17.0, 1.0]})
+    found = values(point_errors(frame, ["m"]))
+    assert found["mae"] == pytest.approx(2.0)
+    assert found["rmse"] == pytest.approx((14 / 3) ** 0.5)
+    assert found["mape"] == pytest.approx((0.2 + 0.15) / 2)  # the zero is left out
+    assert found["wape"] == pytest.approx(6 / 30)
+    assert found["bias"] == pytest.approx(0.0)
+
+
+def test_shares_of_nothing_are_null() -> None:
+    found = values(point_errors(pl.DataFrame({"m": "a", "actual_kwh": [0.0], "predicted_kwh": [1.0]}), ["m"]))
+    assert found["mape"] is None
+    assert found["wape"] is None
+    assert found["mae"] == 1.0
+
+
+def test_nulls_do_not_count() -> None:
+    frame = pl.DataFrame({"m": "a", "actual_kwh": [1.0, None, 3.0], "predicted_kwh": [2.0, 5.0, None]})
+    assert point_errors(frame, ["m"])["n"].unique().to_list() == [1]
+
+
+def test_quantile_errors_by_hand() -> None:
+    frame = pl.DataFrame(
+        {
+            "m": "a",
+            "interval_start_utc": [0, 0, 0, 1, 1, 1],
+            "quantile": [0.1, 0.5, 0.9] * 2,
+            "predicted_kwh": [8.0, 10.0, 13.0, 8.0, 10.0, 13.0],
+            "actual_kwh": [12.0] * 3 + [14.0] * 3,
+        }
+    )
+    found = values(quantile_errors(frame, ["m"]))
+    assert found["pinball"] == pytest.approx((0.1 * 4 + 0.5 * 2 + 0.1 * 1 + 0.1 * 6 + 0.5 * 4 + 0.9 * 1) / 6)
+    assert found["coverage_80"] == 0.5
+    assert found["width_80"] == 5.0
+
+
+def test_band_metrics_need_the_band() -> None:
+    frame = pl.DataFrame({"m": "a", "quantile": [0.5], "predicted_kwh": [1.0], "actual_kwh": [3.0]})
+    found = values(quantile_errors(frame, ["m"]))
+    assert found["pinball"] == 1.0
+    assert found["coverage_80"] is None
+    assert found["width_80"] is None
+
+
+def test_peak_hour_and_size() -> None:
+    frame = pl.DataFrame(
+        {
+            "m": ["a"] * 3 + ["b"] * 3,
+            "interval_start_utc": [2, 1, 0] * 2,
+            "actual_kwh": [1.0, 9.0, 3.0, 1.0, 9.0, 3.0],
+            "predicted_kwh": [2.0, 7.0, 6.0, 2.0, 5.0, 7.0],
+        }
+    )
+    found = peak_errors(frame, ["m"])
+    assert found.filter(metric="peak_error")["value"].to_list() == [2.0, 2.0]
+    assert found.filter(metric="peak_hour_hit")["value"].to_list() == [1.0, 0.0]
+
+
+def test_skill_only_of_errors_against_a_baseline_that_errs() -> None:
+    frame = pl.DataFrame({"metric": ["mae", "bias", "mae"], "value": [1.0, 1.0, 1.0], "base": [4.0, 4.0, 0.0]})
+    assert frame.select(skill(pl.col("metric"), pl.col("value"), pl.col("base")))["literal"].to_list() == [
+        0.75,
+        None,
+        None,
+    ]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(st.floats(0.1, 1e6), st.floats(0.1, 1e6)), min_size=1, max_size=30))
+def test_errors_keep_their_order(pairs: list[tuple[float, float]]) -> None:
+    frame = pl.DataFrame(pairs, schema=["actual_kwh", "predicted_kwh"], orient="row").with_columns(m=pl.lit("a"))
+    found = values(point_errors(frame, ["m"]))
+    mae, rmse, bias = found["mae"], found["rmse"], found["bias"]
+    assert mae is not None
+    assert rmse is not None
+    assert bias is not None
+    assert abs(bias) <= mae * (1 + 1e-9) <= rmse * (1 + 1e-6)
+
+
+def test_ids_are_the_same_everywhere_and_differ_by_field() -> None:
+    frame = pl.DataFrame({"a": ["x", "xy"], "b": ["yz", "z"]})
+    assert hash_id(frame, "a", "b").n_unique() == 2
+    assert hash_id(frame, "a", "b").to_list() == ["becdf19a99ff2f7c", "4b9f6ffbd226c3b5"]
