@@ -88,7 +88,7 @@ def machine_features(
     The newest issue time of each machine has no label: it is the one to forecast.
     """
     return con.sql(
-        """SELECT f.* EXCLUDE (load_id), t.energy_kwh
+        """SELECT f.*, t.energy_kwh
         FROM features.feat_machine_15min f
         LEFT JOIN (SELECT * FROM marts.fct_telemetry_15min WHERE known_at_utc <= $at) t
             ON t.machine_id = f.machine_id AND t.interval_start_utc = f.interval_start_utc

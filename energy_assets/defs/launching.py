@@ -73,7 +73,7 @@ def _execute(
     )
     result = job.execute_in_process(
         instance=instance,
-        run_config=run_config,
+        run_config={"loggers": {"console": {}}, **run_config},  # the progress logger instead of all events
         raise_on_error=False,
         **partition,  # type: ignore[arg-type]
     )

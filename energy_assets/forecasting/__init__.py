@@ -6,7 +6,7 @@ Does not belong here: Dagster, DuckDB, files other than model artefacts, peaks a
 
 from __future__ import annotations
 
-from energy_assets.forecasting.artefact import ArtefactError, load, save, version_row
+from energy_assets.forecasting.artefact import ArtefactError, load, load_machines, save, version_row
 from energy_assets.forecasting.backtest import backtest_id, rolling_origin
 from energy_assets.forecasting.baselines import CalendarTemperatureRegression, seasonal_naive
 from energy_assets.forecasting.gate import decide
@@ -36,6 +36,7 @@ __all__ = [
     "forecast_scores",
     "interval_metrics",
     "load",
+    "load_machines",
     "point_metrics",
     "quantile_metrics",
     "rolling_origin",

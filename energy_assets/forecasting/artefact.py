@@ -11,33 +11,46 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import lightgbm as lgb
 import polars as pl
 
 from energy_assets.forecasting.calibration import Calibration
 from energy_assets.forecasting.linear import HourlyRidge
+from energy_assets.forecasting.machines import MachineModel
 from energy_assets.forecasting.models import Params, PointModel, TrainedModel
 
 FILE_NAME = "model.json"
 FILE_FORMAT = 1
 
 
+Model = TypeVar("Model")
+
+
 class ArtefactError(ValueError):
     """A model file cannot be read or is not what it was. The message names the file and what was expected."""
 
 
-def save(model: TrainedModel, folder: Path) -> tuple[Path, str]:
+AnyModel = TrainedModel | MachineModel
+
+
+def save(model: AnyModel, folder: Path) -> tuple[Path, str]:
     """Write the model to `folder/model.json` in one step and return its path and SHA-256.
 
     The folder is made where it is missing; a file that is there is replaced.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    content = json.dumps(_to_dict(model), sort_keys=True, indent=1, allow_nan=False).encode()
+    content = json.dumps(
+        _to_dict(model) if isinstance(model, TrainedModel) else _machine_to_dict(model),
+        sort_keys=True,
+        indent=1,
+        allow_nan=False,
+    ).encode()
     path = folder / FILE_NAME
     partial = folder / f".{FILE_NAME}.{os.getpid()}"
     partial.write_bytes(content)
@@ -46,7 +59,7 @@ def save(model: TrainedModel, folder: Path) -> tuple[Path, str]:
 
 
 def load(path: Path, *, sha256: str | None = None) -> TrainedModel:
-    """Read a model.
+    """Read a day-ahead model.
 
     Args:
         path: the file, or the folder it lies in.
@@ -55,25 +68,16 @@ def load(path: Path, *, sha256: str | None = None) -> TrainedModel:
     Raises:
         ArtefactError: no such file, another checksum, or no model of this format.
     """
-    path = path / FILE_NAME if path.is_dir() else path
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise ArtefactError(f"{path}: no such model; train it again") from None
-    found = hashlib.sha256(content).hexdigest()
-    if sha256 is not None and found != sha256:
-        raise ArtefactError(f"{path}: checksum {found} found, {sha256} expected; the file was changed after training")
-    try:
-        values = json.loads(content)
-        if values["file_format"] != FILE_FORMAT:
-            raise ArtefactError(f"{path}: format {values['file_format']} found, {FILE_FORMAT} expected")
-        return _from_dict(values)
-    except (json.JSONDecodeError, KeyError, TypeError, UnicodeDecodeError, lgb.basic.LightGBMError) as error:
-        raise ArtefactError(f"{path}: not a model file ({type(error).__name__}: {error})") from error
+    return _read(path, sha256, "day_ahead", _from_dict)
+
+
+def load_machines(path: Path, *, sha256: str | None = None) -> MachineModel:
+    """Read a model of machines; arguments and errors as of `load`."""
+    return _read(path, sha256, "machines", _machine_from_dict)
 
 
 def version_row(
-    model: TrainedModel, *, role: str, decision: str, decided_because: str, artefact: str, sha256: str
+    model: AnyModel, *, role: str, decision: str, decided_because: str, artefact: str, sha256: str
 ) -> pl.DataFrame:
     """One row of `forecasts.model_versions`, without `dagster_run_id`.
 
@@ -105,17 +109,56 @@ def version_row(
     return pl.DataFrame([row]).with_columns(pl.col(c).cast(pl.Datetime("us", "UTC")) for c in times)
 
 
-def _to_dict(model: TrainedModel) -> dict[str, Any]:
+def _read(path: Path, sha256: str | None, what: str, build: Callable[[dict[str, Any]], Model]) -> Model:
+    path = path / FILE_NAME if path.is_dir() else path
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise ArtefactError(f"{path}: no such model; train it again") from None
+    found = hashlib.sha256(content).hexdigest()
+    if sha256 is not None and found != sha256:
+        raise ArtefactError(f"{path}: checksum {found} found, {sha256} expected; the file was changed after training")
+    try:
+        values = json.loads(content)
+        if (values["file_format"], values["what"]) != (FILE_FORMAT, what):
+            raise ArtefactError(
+                f"{path}: format {values['file_format']} of {values['what']} found, {FILE_FORMAT} of {what} expected"
+            )
+        return build(values)
+    except (json.JSONDecodeError, KeyError, TypeError, UnicodeDecodeError, lgb.basic.LightGBMError) as error:
+        raise ArtefactError(f"{path}: not a model file ({type(error).__name__}: {error})") from error
+
+
+def _common(model: AnyModel) -> dict[str, Any]:
     return {
         "file_format": FILE_FORMAT,
         "name": model.name,
-        "kind": model.kind,
         "version": model.version,
         "as_of_utc": model.as_of_utc.astimezone(UTC).isoformat(),
         "train_start_utc": model.train_start_utc.isoformat(),
         "train_end_utc": model.train_end_utc.isoformat(),
         "rows": model.rows,
+        "params": asdict(model.params),
+        "metrics": dict(model.metrics),
+    }
+
+
+def _common_from(values: dict[str, Any]) -> dict[str, Any]:
+    times = ("as_of_utc", "train_start_utc", "train_end_utc")
+    return {
+        **{key: values[key] for key in ("name", "version", "rows", "metrics")},
+        **{key: datetime.fromisoformat(values[key]) for key in times},
+        "params": Params(**values["params"]),
+    }
+
+
+def _to_dict(model: TrainedModel) -> dict[str, Any]:
+    return {
+        **_common(model),
+        "what": "day_ahead",
+        "kind": model.kind,
         "needs_weather": model.needs_weather,
+        "meters_without_weather": list(model.meters_without_weather),
         "offset": model.offset,
         "features": list(model.point.names),
         "ridge": model.point.ridge.to_dict(),
@@ -123,11 +166,9 @@ def _to_dict(model: TrainedModel) -> dict[str, Any]:
         "direct": model.point.direct.model_to_string(),
         "reference_slope": model.point.reference_slope,
         "weights": list(model.point.weights),
-        "quantile_models": {str(q): b.model_to_string() for q, b in model.quantile_models.items()},
+        "quantile_models": _texts(model.quantile_models),
         "calibration": model.calibration.to_dict(),
         "fallback_bands": list(model.fallback_bands),
-        "params": asdict(model.params),
-        "metrics": dict(model.metrics),
     }
 
 
@@ -141,19 +182,35 @@ def _from_dict(values: dict[str, Any]) -> TrainedModel:
         weights=tuple(values["weights"]),
     )
     return TrainedModel(
-        name=values["name"],
+        **_common_from(values),
         kind=values["kind"],
-        version=values["version"],
-        as_of_utc=datetime.fromisoformat(values["as_of_utc"]),
-        train_start_utc=datetime.fromisoformat(values["train_start_utc"]),
-        train_end_utc=datetime.fromisoformat(values["train_end_utc"]),
-        rows=values["rows"],
         needs_weather=values["needs_weather"],
+        meters_without_weather=tuple(values["meters_without_weather"]),
         offset=values["offset"],
         point=point,
-        quantile_models={float(q): lgb.Booster(model_str=text) for q, text in values["quantile_models"].items()},
+        quantile_models=_boosters(values["quantile_models"]),
         calibration=Calibration.from_dict(values["calibration"]),
         fallback_bands=tuple(values["fallback_bands"]),
-        params=Params(**values["params"]),
-        metrics=values["metrics"],
     )
+
+
+def _machine_to_dict(model: MachineModel) -> dict[str, Any]:
+    own = {"boosters": _texts(model.boosters), "shifts": list(model.shifts), "factors": list(model.factors)}
+    return {**_common(model), "what": "machines", **own}
+
+
+def _machine_from_dict(values: dict[str, Any]) -> MachineModel:
+    return MachineModel(
+        **_common_from(values),
+        boosters=_boosters(values["boosters"]),
+        shifts=tuple(values["shifts"]),
+        factors=tuple(values["factors"]),
+    )
+
+
+def _texts(boosters: Mapping[float, lgb.Booster]) -> dict[str, str]:
+    return {str(q): booster.model_to_string() for q, booster in boosters.items()}
+
+
+def _boosters(texts: Mapping[str, str]) -> dict[float, lgb.Booster]:
+    return {float(q): lgb.Booster(model_str=text) for q, text in texts.items()}

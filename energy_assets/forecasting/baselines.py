@@ -125,6 +125,7 @@ def _terms(
     blocks = [
         _one_hot(rows, (weekday.cast(pl.Int64).to_numpy() - 1) * HOURS + hour, HOURS * WEEKDAYS),
         _one_hot(rows, month, MONTHS),
+        _common(np.ones(frame.height)),
     ]
     if trend:
         blocks.append(sparse.csr_array((days / 365.25).reshape(-1, 1)))
@@ -134,7 +135,13 @@ def _terms(
         for power in range(1, POWERS + 1):
             blocks.append(_one_hot(rows, hour, HOURS, temperature**power))
             blocks.append(_one_hot(rows, month, MONTHS, temperature**power))
+            blocks.append(_common(temperature**power))
     return sparse.csr_array(sparse.hstack(blocks))
+
+
+def _common(values: Matrix) -> sparse.csr_array[Any, Any]:
+    """A term of all hours and months, hardly penalised: a month never seen is then the mean of those seen, not zero."""
+    return sparse.csr_array(10.0 * values.reshape(-1, 1))
 
 
 def _one_hot(rows: Any, column: Any, size: int, values: Any = None) -> sparse.csr_array[Any, Any]:

@@ -16,7 +16,7 @@ import polars as pl
 from scipy import stats
 
 from energy_assets.forecasting.metrics import compare
-from energy_assets.forecasting.models import TrainedModel
+from energy_assets.forecasting.models import MEDIAN, MODEL_NAME, TrainedModel
 from energy_assets.forecasting.scoring import forecast
 
 MARGIN = 0.005
@@ -31,26 +31,25 @@ def decide(
     frame: pl.DataFrame | None,
     *,
     decided_at: datetime,
-    judged_candidate: TrainedModel | None = None,
+    rolling: pl.DataFrame | None = None,
     margin: float = MARGIN,
 ) -> pl.DataFrame:
     """Judge a candidate against the champion; one row of `forecasts.model_decisions`.
 
-    A candidate trained on everything known leaves no days to judge it by. Give `judged_candidate`: the same recipe
-    trained as of an earlier time (say, four weeks before); it stands for the candidate on the days since.
+    A candidate trained on everything known leaves no days to judge it by. Its recipe's rolling-origin forecasts
+    (`rolling`) stand for it then: each was made by a refit that knew only what was known at its issue time.
 
     Args:
         candidate: the model that would be promoted.
         champion: the model in use, or None: the first model is promoted untested, and the row says so.
         frame: feature frame with `demand_kwh` (and optionally `label_known_at_utc`) of the days to judge by.
         decided_at: tz-aware; only labels known by then count.
-        judged_candidate: stands for the candidate; the candidate itself if absent.
+        rolling: columns of `forecasts.backtest_forecasts`; stands for the candidate, which else forecasts itself.
         margin: relative improvement of the mean daily error that is asked for.
     """
     if champion is None:
         return _row(candidate, None, decided_at, "first", {}, "first model of its kind; nothing to compare it with")
-    judged = judged_candidate or candidate
-    days = _daily_errors(judged, champion, frame, decided_at) if frame is not None else None
+    days = _daily_errors(candidate, champion, frame, decided_at, rolling) if frame is not None else None
     if days is None or days.height < MIN_DAYS:
         count = 0 if days is None else days.height
         reason = f"{count} issue days that neither model was fitted on, {MIN_DAYS} are needed"
@@ -78,25 +77,37 @@ def decide(
 
 
 def _daily_errors(
-    candidate: TrainedModel, champion: TrainedModel, frame: pl.DataFrame, decided_at: datetime
+    candidate: TrainedModel,
+    champion: TrainedModel,
+    frame: pl.DataFrame,
+    decided_at: datetime,
+    rolling: pl.DataFrame | None,
 ) -> pl.DataFrame:
     """Mean WAPE of the meters per issue day (columns issued_at_utc, candidate, champion)."""
     known_at = pl.col("label_known_at_utc" if "label_known_at_utc" in frame.columns else "interval_end_utc")
+    judged = [champion] if rolling is not None else [candidate, champion]
     rows = frame.filter(
-        pl.col("kind") == candidate.kind,
-        pl.col("issued_at_utc") >= max(candidate.as_of_utc, champion.as_of_utc),
-        pl.col("interval_start_utc") >= max(candidate.train_end_utc, champion.train_end_utc),
+        pl.col("kind") == champion.kind,
+        pl.col("issued_at_utc") >= max(m.as_of_utc for m in judged),
+        pl.col("interval_start_utc") >= max(m.train_end_utc for m in judged),
         known_at <= decided_at,
         pl.col("interval_end_utc") <= decided_at,
         pl.col("demand_kwh").is_finite(),
     )
     features = rows.drop("demand_kwh", "label_known_at_utc", strict=False)
+    if rolling is None:
+        ours = forecast(features, candidate).rows
+    else:
+        ours = rolling.filter(pl.col("model_name") == MODEL_NAME)
+    keys = ["meter_id", "issued_at_utc", "interval_start_utc"]
+    said = {"candidate": ours, "champion": forecast(features, champion).rows}
     both = pl.concat(
-        forecast(features, model)
-        .rows.filter(pl.col("quantile") == 0.5)
-        .with_columns(pl.lit(name).alias("model_version"))
-        for name, model in (("candidate", candidate), ("champion", champion))
+        part.filter(pl.col("quantile") == MEDIAN).select(
+            *keys, "quantile", "demand_kwh", pl.lit(name).alias("model_version")
+        )
+        for name, part in said.items()
     )
+    both = both.filter(pl.len().over(keys) == len(said))  # the same intervals for both
     error = (pl.col("point_kwh") - pl.col("actual_kwh")).abs().sum() / pl.col("actual_kwh").abs().sum()
     daily = (
         compare(both, rows)
@@ -104,19 +115,8 @@ def _daily_errors(
         .agg(error.alias("wape"))
         .filter(pl.col("wape").is_finite())
     )
-    return (
-        daily.pivot("model", index=["issued_at_utc", "meter_id"], values="wape", sort_columns=True)
-        .pipe(_with_columns_for_both)
-        .drop_nulls()
-        .group_by("issued_at_utc")
-        .agg(pl.col("candidate").mean(), pl.col("champion").mean())
-        .sort("issued_at_utc")
-    )
-
-
-def _with_columns_for_both(frame: pl.DataFrame) -> pl.DataFrame:
-    missing = [c for c in ("candidate", "champion") if c not in frame.columns]
-    return frame.with_columns(pl.lit(None, dtype=pl.Float64).alias(c) for c in missing)
+    of = {name: pl.col("wape").filter(pl.col("model") == name).mean().alias(name) for name in said}
+    return daily.group_by("issued_at_utc").agg(of.values()).drop_nulls().sort("issued_at_utc")
 
 
 def _row(

@@ -20,6 +20,7 @@ import numpy as np
 import polars as pl
 
 from energy_assets.forecasting.features import Matrix
+from energy_assets.forecasting.metrics import point_metrics, quantile_metrics
 from energy_assets.forecasting.models import QUANTILES, Params
 from energy_assets.forecasting.scoring import COLUMNS, Forecast
 from energy_assets.forecasting.training import NotEnoughHistory
@@ -55,7 +56,11 @@ class MachineModel:
     boosters: Mapping[float, lgb.Booster]
     shifts: tuple[float, ...]
     factors: tuple[float, ...]
+    params: Params
+    metrics: Mapping[str, float]
     name: str = MODEL_NAME
+    kind: str = "machine"
+    features: tuple[str, ...] = FEATURES
 
     def predict(self, frame: pl.DataFrame) -> Matrix:
         """kWh: rows x quantiles, sorted along the row, never below 0."""
@@ -97,6 +102,12 @@ def train_machines(frame: pl.DataFrame, *, as_of: datetime, seed: int = 7, threa
     held_out = np.column_stack([np.asarray(boosters[q].predict(matrix[~older], num_threads=1)) for q in QUANTILES])
     beyond = target[~older, None] - np.sort(held_out, axis=1)
     shifts = tuple(float(np.quantile(beyond[:, i], q)) for i, q in enumerate(QUANTILES))
+    half = len(beyond) // 2  # the newer half of the held-out rows judges what the older half calibrated
+    judged = np.sort(held_out, axis=1) + np.asarray([np.quantile(beyond[:half, i], q) for i, q in enumerate(QUANTILES)])
+    level = rows.select(_level().cast(pl.Float64)).to_series().to_numpy()[~older][half:]
+    actual = target[~older][half:] * level
+    quantiles = np.maximum(np.sort(judged, axis=1)[half:], 0.0) * level[:, None]
+    found = point_metrics(actual, quantiles[:, QUANTILES.index(0.5)]) | quantile_metrics(actual, quantiles, QUANTILES)
     last = rows.select((pl.col("energy_kwh") / pl.col("energy_lag_1_kwh").clip(lower_bound=FLOOR_KWH)).clip(0, 20))
     span = rows.select(pl.col("interval_start_utc").min(), pl.col("interval_end_utc").max()).row(0)
     return MachineModel(
@@ -108,6 +119,8 @@ def train_machines(frame: pl.DataFrame, *, as_of: datetime, seed: int = 7, threa
         boosters=boosters,
         shifts=shifts,
         factors=tuple(float(v) for v in np.nanquantile(last.to_series().cast(pl.Float64).to_numpy(), QUANTILES)),
+        params=params,
+        metrics={"held_out_rows": float(len(actual))} | {k: v for k, v in found.items() if np.isfinite(v)},
     )
 
 

@@ -111,6 +111,7 @@ class TrainedModel:
     train_end_utc: datetime
     rows: int
     needs_weather: bool
+    meters_without_weather: tuple[str, ...]
     offset: float
     point: PointModel
     quantile_models: Mapping[float, lgb.Booster]

@@ -121,6 +121,6 @@ def _skills(scores: pl.DataFrame) -> pl.DataFrame:
         "model",
         "slice",
         pl.format("skill_{}", "model_base").alias("metric"),
-        1 - pl.col("value") / pl.col("value_base"),
+        (1 - pl.col("value") / pl.col("value_base")).alias("value"),
         "n",
     )

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 import polars as pl
+import polars.selectors as cs
 
 from energy_assets.forecasting.features import Matrix, from_log_ratio, log_ratio, recent_level
 from energy_assets.forecasting.models import QUANTILES, TrainedModel
@@ -51,7 +52,7 @@ def forecast(frame: pl.DataFrame, model: TrainedModel | None) -> Forecast:
 
     Reasons of a fallback (`quality_reason`): `no_model` (none for the kind), `stale_data` (newest reading over
     3 days old at issue time), `too_few_days` (demand of under 7 days known), `no_positive_level` (nothing but zeros
-    known), `weather_missing` (the model was trained with weather and the interval has none). The fallback is the
+    known), `weather_missing` (the meter's weather was learned from and the interval has none). The fallback is the
     seasonal naive value, else the last known day, with bands from the naive value's errors in training, widened.
     A row for which no demand is known at all is not forecast but counted in `skipped`.
 
@@ -68,7 +69,11 @@ def forecast(frame: pl.DataFrame, model: TrainedModel | None) -> Forecast:
             raise ValueError(
                 f"model {model.version} forecasts {model.kind} meters, the frame holds {', '.join(others)}"
             )
-    frame = frame.sort(KEYS).with_columns(_reason(model).alias("quality_reason"), naive_kwh().alias("_naive"))
+    frame = (
+        frame.sort(KEYS)
+        .with_columns(cs.float().fill_nan(None))
+        .with_columns(_reason(model).alias("quality_reason"), naive_kwh().alias("_naive"))
+    )
     hopeless = pl.col("_naive").is_null() & pl.col("quality_reason").is_not_null()
     skipped = (
         frame.filter(hopeless)
@@ -94,9 +99,9 @@ def forecast(frame: pl.DataFrame, model: TrainedModel | None) -> Forecast:
 def _reason(model: TrainedModel | None) -> pl.Expr:
     if model is None:
         return pl.lit("no_model")
-    weather = (
-        ~pl.col("temperature_c").is_finite().fill_null(value=False) if model.needs_weather else pl.lit(value=False)
-    )
+    weather = pl.lit(value=False)
+    if model.needs_weather:
+        weather = pl.col("temperature_c").is_null() & ~pl.col("meter_id").is_in(list(model.meters_without_weather))
     return (
         pl.when(is_stale())
         .then(pl.lit("stale_data"))
@@ -128,15 +133,11 @@ def _long(frame: pl.DataFrame, values: Matrix, quality: str) -> pl.DataFrame:
         pl.DataFrame(values, schema=dict.fromkeys(names, pl.Float64))
     )
     index = [*CARRIED, "quality_reason"]
-    return (
-        wide.unpivot(names, index=index, variable_name="quantile", value_name="demand_kwh")
-        .with_columns(
-            pl.col("quantile").cast(pl.Float64),
-            pl.lit(quality).alias("quality"),
-            pl.col("lead_minutes").cast(pl.Int32),
-            pl.col("quality_reason").cast(pl.String),
-        )
-        .filter(pl.col("demand_kwh").is_finite())
+    return wide.unpivot(names, index=index, variable_name="quantile", value_name="demand_kwh").with_columns(
+        pl.col("quantile").cast(pl.Float64),
+        pl.lit(quality).alias("quality"),
+        pl.col("lead_minutes").cast(pl.Int32),
+        pl.col("quality_reason").cast(pl.String),
     )
 
 

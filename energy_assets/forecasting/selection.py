@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
+import polars.selectors as cs
 from numpy.typing import NDArray
 
 from energy_assets.forecasting.features import recent_level
@@ -52,11 +53,19 @@ def is_stale() -> pl.Expr:
     return (age > timedelta(days=STALE_DAYS)).fill_null(value=True)
 
 
-def learnable(frame: pl.DataFrame, *, kind: str, as_of: datetime) -> tuple[pl.DataFrame, bool]:
-    """Rows of the kind whose label and inputs were known at `as_of`, in a fixed order, and whether weather is used.
+class Learnable(NamedTuple):
+    """Rows to learn from, in a fixed order; whether any meter has weather; the meters that have none."""
 
-    Weather is used if at least half of the rows of the newest 56 issue times have it; rows without it are then
-    left out.
+    rows: pl.DataFrame
+    weather: bool
+    meters_without_weather: tuple[str, ...]
+
+
+def learnable(frame: pl.DataFrame, *, kind: str, as_of: datetime) -> Learnable:
+    """Rows of the kind whose label and inputs were known at `as_of`.
+
+    A meter has weather if at least half of the rows of its newest 56 issue times have it; its rows without are left
+    out. Meters that never have weather are learned from as they are.
 
     Raises:
         ValueError: `as_of` has no time zone.
@@ -64,21 +73,24 @@ def learnable(frame: pl.DataFrame, *, kind: str, as_of: datetime) -> tuple[pl.Da
     if as_of.tzinfo is None:
         raise ValueError(f"as_of {as_of.isoformat()} has no time zone")
     known_at = pl.col("label_known_at_utc" if "label_known_at_utc" in frame.columns else "interval_end_utc")
-    rows = frame.filter(
-        pl.col("kind") == kind,
-        pl.col("demand_kwh").is_finite(),
-        known_at <= as_of,
-        pl.col("interval_end_utc") <= as_of,
-        recent_level().is_finite(),
-        pl.col("known_days") >= MIN_KNOWN_DAYS,
-        ~is_stale(),
-    ).sort(ORDER)
-    issues = rows["issued_at_utc"].unique().sort()
-    if len(issues) == 0:
-        return rows, False
-    recent = rows.filter(pl.col("issued_at_utc") >= issues[-min(len(issues), RECENT_ISSUES)])
-    weather = float(recent["temperature_c"].is_not_null().mean() or 0.0) >= WEATHER_SHARE  # type: ignore[arg-type]
-    return (rows.filter(pl.col("temperature_c").is_finite()) if weather else rows), weather
+    rows = (
+        frame.with_columns(cs.float().fill_nan(None))
+        .filter(
+            pl.col("kind") == kind,
+            pl.col("demand_kwh").is_finite(),
+            known_at <= as_of,
+            pl.col("interval_end_utc") <= as_of,
+            recent_level().is_finite(),
+            pl.col("known_days") >= MIN_KNOWN_DAYS,
+            ~is_stale(),
+        )
+        .sort(ORDER)
+    )
+    recent = pl.col("issued_at_utc").rank("dense", descending=True).over("meter_id") <= RECENT_ISSUES
+    shares = rows.filter(recent).group_by("meter_id").agg(pl.col("temperature_c").is_not_null().mean().alias("share"))
+    without = tuple(shares.filter(pl.col("share") < WEATHER_SHARE)["meter_id"].sort().to_list())
+    rows = rows.filter(pl.col("temperature_c").is_not_null() | pl.col("meter_id").is_in(without))
+    return Learnable(rows, len(without) < shares.height, without)
 
 
 def meter_day_turn() -> pl.Expr:

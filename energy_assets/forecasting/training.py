@@ -78,7 +78,7 @@ def train(
         NotEnoughHistory: under 14 days with usable rows.
     """
     params = params or Params(seed=seed, threads=threads)
-    rows, weather = learnable(frame, kind=kind, as_of=as_of)
+    rows, weather, without = learnable(frame, kind=kind, as_of=as_of)
     days = rows["issued_at_utc"].n_unique()
     if days < MIN_DAYS:
         raise NotEnoughHistory(
@@ -120,6 +120,7 @@ def train(
         train_end_utc=span[1],
         rows=rows.height,
         needs_weather=weather,
+        meters_without_weather=without,
         offset=offset,
         point=final,
         quantile_models=quantile_models,

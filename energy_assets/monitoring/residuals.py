@@ -24,7 +24,7 @@ ABS_FLOOR = 1.1  # times the reference's mean
 
 
 def residual_scores(residuals: pl.DataFrame, *, current_days: int = 14) -> pl.DataFrame:
-    """The current window's residuals per meter and per kind (`all:<kind>`, the mean over its meters), two statistics.
+    """The current window's residuals per meter and per kind (`all:<kind>`, the median of its meters).
 
     The residual is log(actual / forecast), with 5 % of the meter's mean added to both. `log_residual_abs` is its mean
     magnitude per day, `log_residual_bias` the distance of its daily mean from that of the reference. The threshold is
@@ -75,7 +75,7 @@ def _daily(known: pl.DataFrame) -> pl.DataFrame:
         "log_residual_bias": pl.col("log_residual").mean(),
     }
     meters = logged.group_by("meter_id", "kind", "day").agg(**statistics)
-    kinds = meters.group_by(meter_id=pl.concat_str(pl.lit("all:"), "kind"), day="day").agg(pl.col(METHODS).mean())
+    kinds = meters.group_by(meter_id=pl.concat_str(pl.lit("all:"), "kind"), day="day").agg(pl.col(METHODS).median())
     return pl.concat([meters.select("meter_id", "day", *METHODS), kinds.select("meter_id", "day", *METHODS)])
 
 

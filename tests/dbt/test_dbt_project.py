@@ -25,21 +25,30 @@ START = datetime(2024, 3, 4, tzinfo=UTC)
 DAYS = 40
 ISSUE = datetime(2024, 4, 11, 7, tzinfo=UTC)  # 09:00 in Paris
 VARS = {"issue_first_date": "2024-03-20", "issue_last_date": "2024-04-11", "machine_issue_days": 1}
-CONFIG = {"storage_compatibility_version": "v1.4.0"}
+CONFIG: dict[str, str | bool | int | float | list[str]] = {"storage_compatibility_version": "v1.4.0"}
 
 
 @dataclass(frozen=True)
 class Project:
-    """A copy of the dbt project's artefacts for this test session; runs share one parsed manifest."""
+    """dbt's artefacts of this test session. Every run sees the same path: another one would mean parsing anew."""
 
     target: Path
 
     def run(self, command: str, database: Path, *arguments: str) -> list[dict[str, str]]:
         """Result rows of one dbt invocation; fails with dbt's own words."""
-        options = ["--project-dir", DBT_PROJECT_DIR, "--profiles-dir", DBT_PROJECT_DIR, "--target-path", self.target]
+        options: list[str | Path] = [
+            "--project-dir",
+            DBT_PROJECT_DIR,
+            "--profiles-dir",
+            DBT_PROJECT_DIR,
+            "--target-path",
+            self.target,
+        ]
         options += ["--log-path", self.target / "logs", "--vars", json.dumps(VARS)]
+        working = self.target / "energy.duckdb"
+        shutil.move(database, working)
         program = Path(sys.executable).with_name("dbt")
-        environment = {**os.environ, "ENERGY_DATABASE": str(database), "ENERGY_THREADS": "2"}
+        environment = {**os.environ, "ENERGY_DATABASE": str(working), "ENERGY_THREADS": "2"}
         strict = '{"error": "all", "silence": ["NoNodesForSelectionCriteria"]}'
         done = subprocess.run(
             [program, "--warn-error-options", strict, command, *options, *arguments],
@@ -48,6 +57,7 @@ class Project:
             text=True,
             check=False,
         )
+        shutil.move(working, database)
         assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
         results = json.loads((self.target / "run_results.json").read_text())["results"]
         return [{"name": row["unique_id"], "status": row["status"]} for row in results]
@@ -79,7 +89,9 @@ def connection(built: tuple[Path, list[dict[str, str]]]) -> Iterator[duckdb.Duck
         yield opened
 
 
-def differences(left: Path, right: Path, schemas: tuple[str, ...], where: str = "true") -> dict[str, int]:
+def differences(
+    left: Path, right: Path, schemas: tuple[str, ...], *, table: str = "%", where: str = "true"
+) -> dict[str, int]:
     """Rows that stand in one warehouse and not in the other, per table; audit columns are no content."""
     found = {}
     with duckdb.connect() as connection:
@@ -87,21 +99,22 @@ def differences(left: Path, right: Path, schemas: tuple[str, ...], where: str = 
         connection.execute(f"ATTACH '{left}' AS l (READ_ONLY)")
         connection.execute(f"ATTACH '{right}' AS r (READ_ONLY)")
         tables = connection.execute(
-            "SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = 'l' AND schema_name IN ?",
-            [schemas],
+            "SELECT schema_name, table_name FROM duckdb_tables() "
+            "WHERE database_name = 'l' AND schema_name IN ? AND table_name LIKE ?",
+            [schemas, table],
         ).fetchall()
         assert tables
-        for schema, table in tables:
+        for schema, name in tables:
             names = connection.execute(
                 "SELECT column_name FROM duckdb_columns() WHERE database_name = 'l' AND schema_name = ? "
                 "AND table_name = ? AND column_name <> 'load_id'",
-                [schema, table],
+                [schema, name],
             ).fetchall()
-            columns = ", ".join(name for (name,) in names)
-            sides = [f"SELECT {columns} FROM {side}.{schema}.{table} WHERE {where}" for side in "lr"]
+            columns = ", ".join(column for (column,) in names)
+            sides = [f"SELECT {columns} FROM {side}.{schema}.{name} WHERE {where}" for side in "lr"]
             only = [f"({sides[i]} EXCEPT ALL {sides[1 - i]})" for i in (0, 1)]
             query = f"SELECT count(*) FROM ({' UNION ALL '.join(only)})"
-            found[f"{schema}.{table}"] = connection.execute(query).fetchall()[0][0]
+            found[f"{schema}.{name}"] = connection.execute(query).fetchall()[0][0]
     return {name: count for name, count in found.items() if count}
 
 
@@ -227,35 +240,33 @@ def test_late_data_mend_the_past_as_if_they_had_always_been_there(
 def test_poisoning_what_was_known_later_moves_no_feature(
     built: tuple[Path, list[dict[str, str]]], project: Project, tmp_path: Path
 ) -> None:
-    poisoned = tmp_path / "poisoned.duckdb"
+    poisoned = tmp_path / "energy.duckdb"
     synthetic.create(poisoned)
     synthetic.append(poisoned, _input())
-    until = datetime(2024, 4, 3, 7, tzinfo=UTC)
+    until = {"meters": "TIMESTAMPTZ '2024-04-03 07:00:00+00'", "machines": "TIMESTAMPTZ '2024-04-11 05:00:00+00'"}
+    poison = [
+        # other values, for demand and weather alike
+        "UPDATE raw.meter_readings SET energy_kwh = 1e9 - energy_kwh WHERE known_at_utc > {meters}",
+        "UPDATE raw.weather SET temperature_c = 45, issue_basis = 'assumed' WHERE known_at_utc > {meters}",
+        "UPDATE raw.telemetry SET power_w = 1e6 WHERE known_at_utc > {machines}",
+        # corrections of all that was known before
+        "INSERT INTO raw.meter_readings SELECT * REPLACE (known_at_utc + INTERVAL 35 DAY AS known_at_utc, "
+        "-5 AS energy_kwh) FROM raw.meter_readings WHERE known_at_utc + INTERVAL 35 DAY > {meters}",
+        "INSERT INTO raw.telemetry SELECT * REPLACE ({machines} + INTERVAL 1 SECOND AS known_at_utc, "
+        "observed_at_utc + INTERVAL 1 SECOND AS observed_at_utc) FROM raw.telemetry WHERE known_at_utc <= {machines}",
+        # decisions about all of it
+        "INSERT INTO raw.demand_exclusions SELECT meter_id, min(interval_start_utc), max(interval_end_utc), "
+        "{meters} + INTERVAL 1 SECOND, 'exclude', NULL, 'poison', 9 FROM raw.meter_readings GROUP BY meter_id",
+        # and holes
+        "DELETE FROM raw.meter_readings WHERE known_at_utc > {meters} AND minute(interval_start_utc) = 15",
+        "DELETE FROM raw.weather WHERE known_at_utc > {meters} AND location_id = 'paris'",
+    ]
     with duckdb.connect(str(poisoned), config=CONFIG) as connection:
         connection.execute("SET TimeZone = 'UTC'")
-        later = f"known_at_utc > TIMESTAMPTZ '{until.isoformat()}'"
-        connection.execute(f"UPDATE raw.meter_readings SET energy_kwh = 1e9 - energy_kwh WHERE {later}")
-        connection.execute(f"UPDATE raw.weather SET temperature_c = 45, issue_basis = 'assumed' WHERE {later}")
-        # corrections of old values, a part of every hour gone, other lengths, nonsense
-        connection.execute(
-            "INSERT INTO raw.meter_readings "
-            "SELECT * REPLACE (known_at_utc + INTERVAL 35 DAY AS known_at_utc, -5 AS energy_kwh) FROM raw.meter_readings "
-            f"WHERE known_at_utc + INTERVAL 35 DAY > TIMESTAMPTZ '{until.isoformat()}'"
-        )
-        connection.execute(f"DELETE FROM raw.meter_readings WHERE {later} AND minute(interval_start_utc) = 15")
-        connection.execute(
-            "INSERT INTO raw.demand_exclusions SELECT meter_id, min(interval_start_utc), max(interval_end_utc), "
-            f"TIMESTAMPTZ '{until.isoformat()}' + INTERVAL 1 SECOND, 'exclude', NULL, 'poison', 9 "
-            "FROM raw.meter_readings GROUP BY meter_id"
-        )
-        connection.execute(f"DELETE FROM raw.weather WHERE {later} AND location_id = 'paris'")
-    project.run("run", poisoned, "--select", "+feat_demand_day_ahead")
-    feature = tmp_path / "features.duckdb", tmp_path / "poisoned_features.duckdb"
-    for source, copy in zip((built[0], poisoned), feature, strict=True):
-        with duckdb.connect(str(copy)) as connection:
-            connection.execute(f"ATTACH '{source}' AS source (READ_ONLY)")
-            connection.execute("CREATE SCHEMA features")
-            connection.execute("CREATE TABLE features.feat AS FROM source.features.feat_demand_day_ahead")
-    before = f"issued_at_utc <= TIMESTAMPTZ '{until.isoformat()}'"
-    assert differences(*feature, ("features",), before) == {}
-    assert differences(*feature, ("features",)) != {}, "the poison reached nothing"
+        for statement in poison:
+            connection.execute(statement.format(**until))
+    project.run("run", poisoned, "--select", "+feat_demand_day_ahead", "+feat_machine_15min")
+    for table, group in (("feat_demand_day_ahead", "meters"), ("feat_machine_15min", "machines")):
+        before = f"issued_at_utc <= {until[group]}"
+        assert differences(built[0], poisoned, ("features",), table=table, where=before) == {}
+        assert differences(built[0], poisoned, ("features",), table=table) != {}, "the poison reached nothing"

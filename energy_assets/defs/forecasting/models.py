@@ -169,6 +169,4 @@ def _results(
 
 
 def _importance(model: forecasting.TrainedModel) -> bytes:
-    shares = model.importance()
-    frame = pl.DataFrame({"column_name": list(shares), "importance": list(shares.values())})
-    return plots.feature_importance(frame, f"{model.name} {model.version}")
+    return plots.feature_importance(model.importance(), f"{model.name} {model.version}")

@@ -120,10 +120,9 @@ def _residuals(con: duckdb.DuckDBPyConnection, at: datetime) -> pl.DataFrame:
 
 def _importance(con: duckdb.DuckDBPyConnection, energy: WarehouseResource, at: datetime) -> pl.DataFrame:
     """Share of each feature in the gain of the champion of its kind."""
-    rows = []
+    parts = [pl.DataFrame(schema={"kind": pl.String, "column_name": pl.String, "importance": pl.Float64})]
     for kind in kinds_of_meters(con):
         standing = champion(con, energy.settings.folder, model_name(kind), at)
         if standing is not None:
-            rows += [(kind, name, share) for name, share in standing[0].importance().items()]
-    schema = {"kind": pl.String, "column_name": pl.String, "importance": pl.Float64}
-    return pl.DataFrame(rows, schema=schema, orient="row")
+            parts.append(standing[0].importance().select("kind", "column_name", "importance"))
+    return pl.concat(parts)

@@ -34,7 +34,7 @@ def detect(
 
     Args:
         hourly: meter_id, interval_start_utc, interval_end_utc, demand_reported_kwh, demand_kwh, local_date,
-            local_hour, known_at_utc; gap rows have a null demand_reported_kwh.
+            local_hour, known_at_utc, and is_holiday if known; gap rows have a null demand_reported_kwh.
         meters: meter_id, kind, interval_minutes.
         duplicates: meter_id, interval_start_utc, versions; what counts as a duplicate is the caller's to say.
         issued_at: issue time, with time zone.

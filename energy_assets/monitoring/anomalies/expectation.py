@@ -32,11 +32,14 @@ def with_expectation(hourly: pl.DataFrame, forecasts: pl.DataFrame | None = None
     The past is taken from `demand_kwh` (cleaned); the difference to judge is that of `demand_reported_kwh`.
 
     Args:
-        hourly: meter_id, interval_start_utc, local_date, local_hour, demand_reported_kwh, demand_kwh.
+        hourly: meter_id, interval_start_utc, local_date, local_hour, demand_reported_kwh, demand_kwh; and is_holiday
+            (of the local date) if the calendar is at hand: a holiday is then expected to be like a Sunday.
         forecasts: meter_id, interval_start_utc, expected_kwh, as issued before the hour; optional.
     """
     meter = ["meter_id"]
     weekday = pl.col("local_date").dt.weekday()
+    if "is_holiday" in hourly.columns:
+        weekday = pl.when(pl.col("is_holiday").fill_null(value=False)).then(pl.lit(7, dtype=pl.Int8)).otherwise(weekday)
     rows = hourly.sort("meter_id", "interval_start_utc").with_columns(day_of_week=weekday, clean=_finite("demand_kwh"))
     same_week_hour = ["meter_id", "day_of_week", "local_hour"]
     same_hour = ["meter_id", "local_hour"]

@@ -117,6 +117,7 @@ def unit_scale(hours: pl.DataFrame) -> pl.DataFrame:
     The median of log10(reported / usual) over twelve hours is close to a whole number other than zero, scatters
     little, is four times as far off as the meter is usually (an empty home uses a tenth of its usual), and the values
     still vary as they usually do (so that a stuck or dead meter is not taken for it).
+    A shorter event counts if it is absurd: three hours in a row above ten times the highest usual hours.
     """
     reported, usual = pl.col("demand_reported_kwh"), pl.col("usual_kwh")
     positive = (reported > 0) & (usual > 0)
@@ -124,37 +125,46 @@ def unit_scale(hours: pl.DataFrame) -> pl.DataFrame:
         log_ratio=pl.when(positive).then((reported / usual).log10()),
         log_reported=pl.when(positive).then(reported.log10()),
         log_usual=pl.when(positive).then(usual.log10()),
+        high=_past_quantile(0.995),
     )
 
-    def rolling(name: str, statistic: str) -> pl.Expr:
+    def rolling(name: str, statistic: str, window: int, min_samples: int) -> pl.Expr:
         roll = getattr(pl.col(name), f"rolling_{statistic}")
-        expression: pl.Expr = roll(SCALE_WINDOW, min_samples=SCALE_WINDOW // 2, center=True).over("meter_id")
+        expression: pl.Expr = roll(window, min_samples=min_samples, center=True).over("meter_id")
         return expression
 
+    half = SCALE_WINDOW // 2
     rows = rows.with_columns(
-        median=rolling("log_ratio", "median"),
-        varies=rolling("log_reported", "std") >= 0.5 * rolling("log_usual", "std"),
-        scatter=rolling("log_ratio", "std"),
+        median=rolling("log_ratio", "median", SCALE_WINDOW, half),
+        varies=rolling("log_reported", "std", SCALE_WINDOW, half)
+        >= 0.5 * rolling("log_usual", "std", SCALE_WINDOW, half),
+        scatter=rolling("log_ratio", "std", SCALE_WINDOW, half),
         habit=1.4826
         * pl.col("log_ratio").abs().shift(1).rolling_median(28 * 24, min_samples=168).over("meter_id").fill_null(0.0),
-    ).with_columns(power=pl.col("median").round())
+        absurd=((pl.col("high") > 0) & (reported > 10 * pl.col("high"))).fill_null(value=False).cast(pl.Int32),
+    ).with_columns(power=pl.col("median").round(), in_a_row=rolling("absurd", "sum", 3, 3))
+    single = pl.col("power").abs() == 1  # a tenth can be a holiday: closer, and with less scatter
     off_by = (
         (pl.col("power") != 0)
-        & ((pl.col("median") - pl.col("power")).abs() < 0.15)
+        & ((pl.col("median") - pl.col("power")).abs() < pl.when(single).then(0.1).otherwise(0.15))
         & (pl.col("median").abs() > 4 * pl.col("habit"))
-        & (pl.col("scatter") < 0.3)
+        & (pl.col("scatter") < pl.when(single).then(0.15).otherwise(0.3))
         & pl.col("varies")
     )
-    rows = rows.with_columns(up=pl.when(off_by).then(pl.col("power")))
+    rows = rows.with_columns(power=pl.when(off_by).then(pl.col("power")))
     # the ends of the event lie in windows that are half outside it
+    wide = 2 * SCALE_WINDOW
     rows = rows.with_columns(
-        highest=pl.col("up").rolling_max(2 * SCALE_WINDOW, min_samples=1, center=True).over("meter_id"),
-        lowest=pl.col("up").rolling_min(2 * SCALE_WINDOW, min_samples=1, center=True).over("meter_id"),
+        highest=rolling("power", "max", wide, 1), lowest=rolling("power", "min", wide, 1)
+    ).with_columns(
+        near=pl.any_horizontal((pl.col("log_ratio") - pl.col(end)).abs() < 0.35 for end in ("highest", "lowest"))
+        .fill_null(value=False)
+        .cast(pl.Int32)
     )
-    near = pl.any_horizontal((pl.col("log_ratio") - pl.col(end)).abs() < 0.35 for end in ("highest", "lowest"))
-    enough = near.cast(pl.Int32).rolling_sum(2 * SCALE_WINDOW, min_samples=1, center=True).over("meter_id")
-    found = rows.filter(near.fill_null(value=False) & (enough >= SCALE_WINDOW // 2))
-    return flags(found, "unit_scale", "rule", pl.col("log_ratio").abs(), 0.65)
+    shifted = (pl.col("near") == 1) & (rolling("near", "sum", wide, 1) >= half)
+    absurd = (pl.col("absurd") == 1) & (rolling("in_a_row", "max", 3, 1) == 3)
+    score = pl.coalesce("log_ratio", (reported / pl.col("high")).log10()).abs()
+    return flags(rows.filter(shifted | absurd.fill_null(value=False)), "unit_scale", "rule", score, 0.65)
 
 
 def spike(hours: pl.DataFrame) -> pl.DataFrame:
@@ -164,12 +174,7 @@ def spike(hours: pl.DataFrame) -> pl.DataFrame:
     method; an hour counts from the level that such a tail reaches once in decades, and from 1.3 times the 99.5 %
     quantile. The hour has to be far above its own expectation too.
     """
-    past = pl.col("demand_kwh").shift(1)
-
-    def quantile(q: float) -> pl.Expr:
-        return past.rolling_quantile(q, "linear", TAIL_HOURS, min_samples=TAIL_MIN_HOURS).over("meter_id")
-
-    rows = hours.with_columns(high=quantile(0.995), upper=quantile(0.9)).filter(pl.col("high") > 0)
+    rows = hours.with_columns(high=_past_quantile(0.995), upper=_past_quantile(0.9)).filter(pl.col("high") > 0)
     limit = pl.max_horizontal(
         pl.col("high") + TAIL_FACTOR * (pl.col("high") - pl.col("upper")), SPIKE_MIN_RATIO * pl.col("high")
     )
@@ -182,6 +187,11 @@ def spike(hours: pl.DataFrame) -> pl.DataFrame:
         value / pl.col("high"),
         limit / pl.col("high"),
     )
+
+
+def _past_quantile(q: float) -> pl.Expr:
+    past = pl.col("demand_kwh").shift(1)
+    return past.rolling_quantile(q, "linear", TAIL_HOURS, min_samples=TAIL_MIN_HOURS).over("meter_id")
 
 
 def _length() -> pl.Expr:

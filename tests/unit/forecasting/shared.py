@@ -11,7 +11,7 @@ from energy_assets.forecasting import Params, TrainedModel, train
 from tests.unit.forecasting.frames import DAY, START, demand, features
 
 AS_OF: datetime = START + timedelta(days=100, hours=9)
-QUICK = Params(trees=40, quantile_trees=20)
+QUICK = Params(trees=24, learning_rate=0.2, quantile_trees=12, max_rows=4000)
 
 
 @cache

@@ -10,7 +10,18 @@ import polars as pl
 import pytest
 
 from energy_assets.contracts import table
-from energy_assets.forecasting import ArtefactError, forecast, load, save, train, version_row
+from energy_assets.forecasting import (
+    ArtefactError,
+    forecast,
+    forecast_machines,
+    load,
+    load_machines,
+    save,
+    train,
+    train_machines,
+    version_row,
+)
+from tests.unit.forecasting.frames import DAY, START, machines
 from tests.unit.forecasting.shared import AS_OF, QUICK, one_day, zone_frame, zone_model
 
 
@@ -44,9 +55,22 @@ def test_a_changed_missing_or_foreign_file_is_refused(tmp_path: Path) -> None:
     path.write_text("{")
     with pytest.raises(ArtefactError, match="not a model file"):
         load(path)
-    path.write_text('{"file_format": 99}')
-    with pytest.raises(ArtefactError, match="format 99 found"):
+    path.write_text('{"file_format": 99, "what": "day_ahead"}')
+    with pytest.raises(ArtefactError, match="format 99 of day_ahead found"):
         load(path)
+
+
+def test_machines_round_trip_and_are_not_taken_for_meters(tmp_path: Path) -> None:
+    model = train_machines(machines(), as_of=START + 5 * DAY)
+    path, checksum = save(model, tmp_path)
+    again = load_machines(path, sha256=checksum)
+    assert forecast_machines(machines(), again).rows.equals(forecast_machines(machines(), model).rows)
+    with pytest.raises(ArtefactError, match="of machines found"):
+        load(path)
+    row = version_row(model, role="champion", decision="first", decided_because="-", artefact="m", sha256=checksum)
+    conformed = table("forecasts.model_versions").conform(row.with_columns(pl.lit("run").alias("dagster_run_id")))
+    assert conformed["kind"].item() == "machine"
+    assert 0.6 < json.loads(conformed["metrics"].item())["coverage_80"] < 0.95
 
 
 def test_version_row_fits_the_contract() -> None:

@@ -10,7 +10,7 @@ from functools import cache
 import polars as pl
 
 from energy_assets.contracts import table
-from energy_assets.forecasting import TrainedModel, decide, train
+from energy_assets.forecasting import TrainedModel, decide, forecast, train
 from tests.unit.forecasting.frames import DAY, START
 from tests.unit.forecasting.shared import AS_OF, QUICK, zone_frame, zone_model
 
@@ -62,5 +62,13 @@ def test_only_days_that_neither_was_fitted_on_and_that_are_known_count() -> None
     assert "7 are needed" in str(early["reason"])
     fresh = replace(zone_model(), as_of_utc=NOW)
     assert _conform(decide(fresh, _worse(), zone_frame(), decided_at=NOW))["decision"] == "kept"
-    stand_in = decide(fresh, _worse(), zone_frame(), decided_at=NOW, judged_candidate=zone_model())
-    assert _conform(stand_in)["decision"] == "promoted"
+
+
+def test_rolling_origin_forecasts_stand_for_a_candidate_trained_on_everything() -> None:
+    fresh = replace(zone_model(), as_of_utc=NOW)
+    days = zone_frame().filter(pl.col("issued_at_utc") >= AS_OF)
+    rolling = forecast(days, zone_model()).rows.with_columns(pl.lit("demand_blend").alias("model_name"))
+    row = _conform(decide(fresh, _worse(), zone_frame(), decided_at=NOW, rolling=rolling))
+    assert row["decision"] == "promoted"
+    baseline = rolling.with_columns(pl.lit("seasonal_naive").alias("model_name"))
+    assert _conform(decide(fresh, _worse(), zone_frame(), decided_at=NOW, rolling=baseline))["decision"] == "kept"

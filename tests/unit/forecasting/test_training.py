@@ -33,7 +33,7 @@ def test_a_label_received_late_does_not_count_although_its_hour_is_over() -> Non
     frame = zone_frame().with_columns(
         pl.when(late).then(AS_OF + DAY).otherwise("label_known_at_utc").alias("label_known_at_utc")
     )
-    rows, _ = learnable(frame, kind="zone", as_of=AS_OF)
+    rows = learnable(frame, kind="zone", as_of=AS_OF).rows
     assert rows["interval_start_utc"].max() == AS_OF.replace(hour=0) - 3 * DAY + timedelta(hours=8)
 
 
@@ -86,6 +86,16 @@ def test_without_weather_the_model_does_without() -> None:
     assert forecast(one_day(frame, 56), model).rows["quality"].unique().to_list() == ["primary"]
 
 
+def test_meters_without_weather_are_forecast_beside_those_that_have_it() -> None:
+    none = pl.when(pl.col("meter_id") == "m0").then("temperature_c").alias("temperature_c")
+    model = train(zone_frame().with_columns(none), kind="zone", as_of=AS_OF, params=QUICK)
+    assert model.needs_weather
+    assert model.meters_without_weather == ("m1",)
+    day = one_day(zone_frame()).with_columns(pl.lit(None, dtype=pl.Float64).alias("temperature_c"))
+    reasons = dict(forecast(day, model).rows.select("meter_id", "quality_reason").unique().rows())
+    assert reasons == {"m0": "weather_missing", "m1": None}
+
+
 def test_model_is_better_than_naive_and_its_bands_cover() -> None:
     frame = zone_frame().filter(pl.col("issued_at_utc") >= AS_OF, pl.col("demand_kwh").is_not_null())
     quantiles = zone_model().predict(frame)
@@ -117,11 +127,10 @@ def test_folds_never_learn_from_what_they_hold_out_and_trail_forward() -> None:
 
 
 def test_subsample_keeps_the_newest_days_and_every_hour_and_weekday() -> None:
-    rows, _ = learnable(zone_frame(), kind="zone", as_of=START + 130 * DAY)
+    rows = learnable(zone_frame(), kind="zone", as_of=START + 130 * DAY).rows
     thin = subsample(rows, 2500)
     assert thin.height <= 2600
-    newest = thin["issued_at_utc"].max()
-    recent = pl.col("issued_at_utc") > newest - timedelta(days=10)
+    recent = pl.col("issued_at_utc") > START + 118 * DAY
     assert thin.filter(recent).height == rows.filter(recent).height
     counts = thin.group_by("day_of_week", "local_hour").len()
     assert counts.height == 7 * 24

@@ -100,6 +100,23 @@ def test_a_forecast_is_the_better_expectation() -> None:
     assert events.filter(pl.col("kind") == "contextual").is_empty()
 
 
+def test_a_holiday_is_expected_to_be_like_a_sunday() -> None:
+    values = shape()
+    holiday = START + timedelta(hours=index(4, 0))  # a Thursday
+    day = slice(index(4, 0), index(3, 0))
+    values[day] = values[index(8, 0) : index(7, 0)]  # the Sunday before
+    frame = hourly(values)
+    marked = frame.with_columns(is_holiday=pl.col("local_date") == holiday.date())
+    plain, known = (
+        detect(f, meters(), None, issued_at=ISSUED).filter(
+            pl.col("kind") == "contextual", pl.col("start_utc") >= holiday
+        )
+        for f in (frame, marked)
+    )
+    assert plain.height >= 1
+    assert known.is_empty()
+
+
 @needs_real_data
 def test_labelled_buildings() -> None:
     """On buildings with anomalies marked by people: most of what is reported is marked, and it is not much."""

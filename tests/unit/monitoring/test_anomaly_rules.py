@@ -172,6 +172,15 @@ def test_unit_scale(factor: float) -> None:
     assert found(values, "spike").is_empty()  # the first name counts
 
 
+def test_a_short_unit_fault_is_no_spike() -> None:
+    rng = np.random.default_rng(2)
+    values = rng.exponential(0.4, HOURS)
+    values[index(4, 9) : index(4, 13)] *= 1000.0
+    events = found(values)
+    assert events.filter(pl.col("kind") == "unit_scale").height == 1
+    assert events.filter(pl.col("kind") == "spike").is_empty()
+
+
 def test_a_meter_that_is_doubled_is_no_unit_fault() -> None:
     values = shape()
     values[index(4, 0) : index(2, 12)] *= 2.0

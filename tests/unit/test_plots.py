@@ -1,0 +1,122 @@
+"""Pictures are small PNGs, the same for the same frame, and need no display."""
+
+from __future__ import annotations
+
+import base64
+import io
+from datetime import UTC, date, datetime, timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+from PIL import Image
+
+from energy_assets import plots
+
+LIMIT = 60_000
+START = datetime(2026, 3, 28, 23, tzinfo=UTC)  # the short day of Paris
+RNG = np.random.default_rng(1)
+
+
+def hours(count: int) -> pl.Series:
+    return pl.Series([START + timedelta(hours=i) for i in range(count)], dtype=pl.Datetime("us", "UTC"))
+
+
+def quantiles(levels: tuple[float, ...] = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95), count: int = 23) -> pl.DataFrame:
+    base = 50 + 20 * np.sin(np.arange(count) / 24 * 6)
+    parts = [
+        pl.DataFrame({"interval_start_utc": hours(count), "quantile": level, "demand_kwh": base + 30 * (level - 0.5)})
+        for level in levels
+    ]
+    return pl.concat(parts)
+
+
+def actual(count: int = 23) -> pl.DataFrame:
+    return pl.DataFrame({"interval_start_utc": hours(count), "demand_kwh": RNG.normal(50, 5, count)})
+
+
+def pixels(png: bytes) -> np.ndarray:
+    assert len(png) < LIMIT
+    with Image.open(io.BytesIO(png)) as image:
+        assert image.format == "PNG"
+        return np.asarray(image.convert("RGB"))
+
+
+def test_forecast_band_draws_what_it_is_given() -> None:
+    alone = pixels(plots.forecast_band(quantiles(), "Home", timezone="Europe/Paris"))
+    full = pixels(plots.forecast_band(quantiles(), "Home", actual(), actual(), timezone="Europe/Paris"))
+    orange = (np.abs(full.astype(int) - np.array([0xD9, 0x82, 0x2B])).sum(axis=2) < 30).sum()
+    assert orange > 50
+    assert (np.abs(alone.astype(int) - np.array([0xD9, 0x82, 0x2B])).sum(axis=2) < 30).sum() == 0
+
+
+@pytest.mark.parametrize("levels", [(0.5,), (0.1, 0.5, 0.9), (0.05, 0.95)])
+def test_bands_that_are_absent_are_left_out(levels: tuple[float, ...]) -> None:
+    assert pixels(plots.forecast_band(quantiles(levels), "Home")).std() > 5
+
+
+def test_the_same_frame_gives_the_same_bytes() -> None:
+    assert plots.forecast_band(quantiles(), "Home") == plots.forecast_band(quantiles(), "Home")
+
+
+def test_large_powers_are_drawn_in_megawatts() -> None:
+    assert plots._power_unit(5e7) == (1e-3, "MW")
+    assert plots._power_unit(900.0) == (1.0, "kW")
+
+
+@pytest.mark.parametrize("days", [1, 12, 700])
+def test_row_counts(days: int) -> None:
+    frame = pl.DataFrame(
+        {"day": [date(2024, 1, 1) + timedelta(days=i) for i in range(days)], "rows": [24 + i % 5 for i in range(days)]}
+    )
+    assert pixels(plots.row_counts_by_day(frame)).std() > 5
+
+
+def test_months_stand_side_by_side() -> None:
+    frame = pl.DataFrame({"day": [date(2024, m, 1) for m in range(1, 13)], "rows": [700] * 12})
+    blue = np.abs(pixels(plots.row_counts_by_day(frame, "Rows per month")).astype(int) - np.array([0x1D, 0x6F, 0xB8]))
+    assert (blue.sum(axis=2) < 30).mean() > 0.3
+
+
+def test_series_of_many_meters_and_years_stays_small() -> None:
+    count = 24 * 365
+    frame = pl.concat(
+        pl.DataFrame({"interval_start_utc": hours(count), "meter_id": f"m{i}", "demand_kwh": RNG.gamma(2, 1, count)})
+        for i in range(10)
+    )
+    assert pixels(plots.series(frame, "Demand", by="meter_id", timezone="Europe/Paris")).std() > 5
+
+
+def test_series_with_gaps() -> None:
+    frame = actual(60).with_columns(
+        demand_kwh=pl.when(pl.int_range(pl.len()).is_between(20, 30)).then(None).otherwise("demand_kwh")
+    )
+    assert pixels(plots.series(frame, "Demand")).std() > 5
+
+
+def test_bars_and_calibration() -> None:
+    assert pixels(plots.feature_importance({f"feature_{i}": float(i) for i in range(40)})).std() > 5
+    bars = pl.DataFrame({"model_name": ["ours", "naive"], "value": [1.2, 6.1]})
+    assert pixels(plots.metric_bars(bars, "MAPE", unit="%")).std() > 5
+    frame = pl.DataFrame({"quantile": [0.1, 0.5, 0.9], "observed": [0.12, 0.48, 0.86]})
+    assert pixels(plots.calibration(frame)).std() > 5
+
+
+def test_nothing_to_draw_is_no_error() -> None:
+    assert pixels(plots.forecast_band(quantiles().clear(), "Nothing")).size
+    assert pixels(plots.series(actual().clear(), "Nothing")).size
+    assert pixels(plots.row_counts_by_day(pl.DataFrame(schema={"day": pl.Date, "rows": pl.Int64}))).size
+    assert pixels(plots.feature_importance({})).size
+
+
+def test_markdown_carries_the_picture() -> None:
+    text = plots.as_markdown(b"png", "a band")
+    assert text == f"![a band](data:image/png;base64,{base64.b64encode(b'png').decode()})"
+
+
+def test_no_global_state_is_left() -> None:
+    import matplotlib as mpl
+
+    before = dict(mpl.rcParams)
+    plots.forecast_band(quantiles(), "Home")
+    assert dict(mpl.rcParams) == before
