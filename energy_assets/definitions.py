@@ -38,7 +38,7 @@ def definitions() -> dg.Definitions:
     partitions = daily_partitions(settings)
     assets = [
         build_raw_tables(partitions),
-        build_dbt_models(timezone),
+        *build_dbt_models(timezone),
         build_models(partitions),
         build_forecasts(partitions, timezone),
         build_backtest(partitions),

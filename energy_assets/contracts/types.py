@@ -151,10 +151,10 @@ def _castable(given: Any, wanted: Any) -> bool:
     if isinstance(wanted, pl.Datetime):
         return isinstance(given, pl.Datetime) and given.time_zone is not None
     if wanted == pl.Float64:
-        return given.is_numeric()
+        return bool(given.is_numeric())
     if wanted in (pl.Int64, pl.Int32):
-        return given.is_integer()
-    return wanted == pl.String and given in (pl.Categorical, pl.Enum)
+        return bool(given.is_integer())
+    return bool(wanted == pl.String and given in (pl.Categorical, pl.Enum))
 
 
 def _literal(text: str) -> str:

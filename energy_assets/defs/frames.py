@@ -47,8 +47,11 @@ def hourly_history(con: duckdb.DuckDBPyConnection, *, as_of: datetime, days: int
     return con.sql(
         f"""SELECT h.meter_id, h.interval_start_utc, h.interval_end_utc, h.local_date, h.local_hour,
                v.demand_reported_kwh, v.demand_kwh, coalesce(v.quality, 'missing') AS quality,
-               v.meter_id IS NULL AS is_gap, v.known_from_utc AS known_at_utc
+               v.meter_id IS NULL AS is_gap, v.known_from_utc AS known_at_utc,
+               coalesce(d.is_holiday, FALSE) AS is_holiday
         FROM marts.fct_demand_hourly h
+        JOIN marts.dim_meters m ON m.meter_id = h.meter_id
+        LEFT JOIN marts.dim_dates d ON d.country = m.country AND d.local_date = h.local_date
         LEFT JOIN (SELECT * FROM intermediate.int_demand_versions WHERE {AS_OF}) v
             ON v.meter_id = h.meter_id AND v.interval_start_utc = h.interval_start_utc
         WHERE h.interval_end_utc <= $as_of AND h.interval_start_utc >= $since

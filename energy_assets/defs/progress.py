@@ -25,7 +25,7 @@ class ProgressHandler(logging.Handler):
         meta = getattr(record, "dagster_meta", {})
         event = meta.get("dagster_event") if isinstance(meta, dict) else None
         if event is None:
-            return f"    {record.getMessage()}" if record.levelno >= logging.INFO else None
+            return self._said(record, meta)
         step = event.step_key or "run"
         kind = event.event_type_value
         if kind == dg.DagsterEventType.STEP_START.value:
@@ -44,6 +44,15 @@ class ProgressHandler(logging.Handler):
             if not data.passed:
                 return f"    check {data.asset_key.to_user_string()}:{data.check_name} {data.severity.value.lower()}"
         return None
+
+    @staticmethod
+    def _said(record: logging.LogRecord, meta: dict[str, object]) -> str | None:
+        """What an asset logged. Dagster's own remarks about dbt's calls and skipped steps say nothing to a person."""
+        said = str(meta.get("orig_message") or record.getMessage())
+        step = str(meta.get("step_key") or "")
+        if said.startswith("Dependencies for step") or (step.startswith("dbt_") and record.levelno < logging.WARNING):
+            return None
+        return f"    {said}"
 
     @staticmethod
     def _cause(event: dg.DagsterEvent) -> str:

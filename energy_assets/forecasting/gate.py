@@ -95,10 +95,8 @@ def _daily_errors(
         pl.col("demand_kwh").is_finite(),
     )
     features = rows.drop("demand_kwh", "label_known_at_utc", strict=False)
-    if rolling is None:
-        ours = forecast(features, candidate).rows
-    else:
-        ours = rolling.filter(pl.col("model_name") == MODEL_NAME)
+    stand_in = None if rolling is None else rolling.filter(pl.col("model_name") == MODEL_NAME)
+    ours = forecast(features, candidate).rows if stand_in is None else stand_in
     keys = ["meter_id", "issued_at_utc", "interval_start_utc"]
     said = {"candidate": ours, "champion": forecast(features, champion).rows}
     both = pl.concat(

@@ -91,7 +91,8 @@ class PointModel:
 
     def predict(self, matrix: Matrix) -> Matrix:
         """Log ratios, one per row."""
-        result: Matrix = self.members(matrix) @ np.asarray(self.weights)
+        # not a matrix product: its last bits may depend on how many rows are predicted together
+        result: Matrix = (self.members(matrix) * np.asarray(self.weights)).sum(axis=1)
         return result
 
 

@@ -19,6 +19,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 from scipy.optimize import nnls
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from energy_assets.forecasting.calibration import calibrate, median_shifts
 from energy_assets.forecasting.features import (
@@ -77,7 +78,12 @@ def train(
     Raises:
         NotEnoughHistory: under 14 days with usable rows.
     """
-    params = params or Params(seed=seed, threads=threads)
+    # one BLAS thread: sums in another order would be another model
+    with threadpool_limits(limits=1, user_api="blas"):
+        return _train(frame, kind, as_of, params or Params(seed=seed, threads=threads))
+
+
+def _train(frame: pl.DataFrame, kind: str, as_of: datetime, params: Params) -> TrainedModel:
     rows, weather, without = learnable(frame, kind=kind, as_of=as_of)
     days = rows["issued_at_utc"].n_unique()
     if days < MIN_DAYS:
@@ -100,7 +106,7 @@ def train(
         members[held_out] = fitted.members(matrix[held_out])
     judged = np.isfinite(members[:, 0])
     weights = _weights(members[judged], target[judged])
-    out_of_sample = members @ np.asarray(weights)
+    out_of_sample = (members * np.asarray(weights)).sum(axis=1)
 
     quantile_models = _fit_quantiles(matrix, target, out_of_sample, names, folds.older & judged, params)
     trailing = folds.trailing & judged

@@ -117,7 +117,7 @@ def _extra(con: duckdb.DuckDBPyConnection, table: Table, report: LoadReport, ran
             "GROUP BY 1 ORDER BY 1"
         ).pl()
         if days.height:
-            extra["plot"] = plot(plots.row_counts_by_day(days))
+            extra["plot"] = plot(plots.row_counts_by_day(days, "Rows per month"))
     return extra
 
 

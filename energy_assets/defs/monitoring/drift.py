@@ -124,5 +124,6 @@ def _importance(con: duckdb.DuckDBPyConnection, energy: WarehouseResource, at: d
     for kind in kinds_of_meters(con):
         standing = champion(con, energy.settings.folder, model_name(kind), at)
         if standing is not None:
-            parts.append(standing[0].importance().select("kind", "column_name", "importance"))
+            shares = standing[0].importance()
+            parts.append(pl.DataFrame({"kind": kind, "column_name": list(shares), "importance": list(shares.values())}))
     return pl.concat(parts)

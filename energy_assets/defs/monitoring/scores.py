@@ -39,7 +39,9 @@ def build_scores(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinitio
         backfill_policy=dg.BackfillPolicy.single_run(),
         pool=POOL,
     )
-    def forecast_scores(context: dg.AssetExecutionContext, energy: WarehouseResource) -> Iterator[dg.MaterializeResult[None]]:
+    def forecast_scores(
+        context: dg.AssetExecutionContext, energy: WarehouseResource
+    ) -> Iterator[dg.MaterializeResult[None]]:
         issues = run_issues(context, energy.config, energy.warehouse, energy.now())
         at, since = issues.last_time, issues.first_time - timedelta(days=BACK_DAYS)
         with energy.warehouse.connect(read_only=True) as con:

@@ -1,5 +1,6 @@
-"""The dbt project as one set of assets; Dagster splits it around the Python assets that stand between its models."""
+"""The dbt project as two sets of assets, before and after the Python assets that stand between its models."""
 
+import json
 import os
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
@@ -11,11 +12,14 @@ from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtC
 from energy_assets.defs.issues import run_issues
 from energy_assets.defs.resources import POOL, WarehouseResource
 from energy_assets.defs.transformation.arguments import build_arguments
+from energy_assets.defs.transformation.lineage import with_columns
 from energy_assets.settings import DBT_PROJECT_DIR
 
 # A folder of the project is a schema of the warehouse and a group of the graph.
 GROUP_OF_FOLDER = {"intermediate": "marts"}
 OWNER_OF_GROUP = {"features": "team:forecasting", "reporting": "team:analytics"}
+# Models downstream of the tables that Python makes from features: one step of their own, or Dagster makes many.
+AFTER_PYTHON = "source:energy_assets.forecasts+ source:energy_assets.flexibility+ source:energy_assets.monitoring+"
 AWAITED = {"marts", "reporting"}  # groups that somebody waits for
 
 
@@ -57,25 +61,41 @@ def morning_freshness(timezone: str) -> dg.FreshnessPolicy:
     return dg.FreshnessPolicy.cron(deadline_cron="0 10 * * *", lower_bound_delta=timedelta(hours=24), timezone=timezone)
 
 
-def build_dbt_models(timezone: str) -> dg.AssetsDefinition:
-    """All models of the project. One step of a run makes staging to features, another one reporting."""
+def build_dbt_models(timezone: str) -> list[dg.AssetsDefinition]:
+    """All models of the project in two steps: staging to features, and what builds on tables that Python writes."""
+    return [
+        _build("dbt_models", timezone, exclude=AFTER_PYTHON),
+        _build("dbt_reporting", timezone, select=AFTER_PYTHON),
+    ]
+
+
+def _build(name: str, timezone: str, *, select: str = "fqn:*", exclude: str = "") -> dg.AssetsDefinition:
     project = dbt_project()
 
     @dbt_assets(
         manifest=project.manifest_path,
         project=project,
         dagster_dbt_translator=EnergyTranslator(timezone),
-        exclude="resource_type:unit_test",
-        name="dbt_models",
+        select=select,
+        exclude=f"resource_type:unit_test {exclude}".strip(),
+        name=name,
         pool=POOL,
         retry_policy=dg.RetryPolicy(max_retries=1, delay=5),
     )
-    def dbt_models(context: dg.AssetExecutionContext, dbt: DbtCliResource, energy: WarehouseResource) -> Iterator[Any]:
+    def models(context: dg.AssetExecutionContext, dbt: DbtCliResource, energy: WarehouseResource) -> Iterator[Any]:
         issues = run_issues(context, energy.config, energy.warehouse, energy.now())
         # The profile reads the file's path from the environment, as does a dbt call from the shell.
         os.environ["ENERGY_DATABASE"] = str(energy.settings.database)
         os.environ["DBT_INDIRECT_SELECTION"] = "cautious"  # a test that spans both steps would fail in the first
         invocation = dbt.cli(build_arguments(energy.config, issues), context=context)
-        yield from invocation.stream().fetch_row_counts().fetch_column_metadata()
+        yield from with_columns(
+            invocation, load_manifest(project), energy.settings.dagster_home / "column_lineage.json"
+        )
 
-    return dbt_models
+    return models
+
+
+def load_manifest(project: DbtProject) -> dict[str, Any]:
+    """dbt's manifest as it was parsed."""
+    content: dict[str, Any] = json.loads(project.manifest_path.read_text())
+    return content
