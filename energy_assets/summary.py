@@ -77,13 +77,13 @@ WITH latest AS (
     SELECT * FROM reporting.next_day_demand
     QUALIFY issued_at_utc = max(issued_at_utc) OVER ()
 ), by_meter AS (
-    SELECT kind, meter_id, bool_or(quality = 'fallback') AS fallback, sum(demand_p50_kwh) AS kwh,
-           max(demand_p50_kwh) AS peak_kw, arg_max(local_time, demand_p50_kwh) AS at,
-           arg_max(demand_p10_kwh, demand_p50_kwh) AS low, arg_max(demand_p90_kwh, demand_p50_kwh) AS high
+    SELECT kind, meter_id, bool_or(quality = 'fallback') AS fallback, sum(p50_kwh) AS kwh,
+           max(p50_kwh) AS peak_kw, arg_max(interval_start_local, p50_kwh) AS peak_time,
+           arg_max(p10_kwh, p50_kwh) AS low, arg_max(p90_kwh, p50_kwh) AS high
     FROM latest GROUP BY ALL
 )
 SELECT kind, count(*), count(*) FILTER (fallback), (sum(kwh) / 1000)::DOUBLE, sum(peak_kw)::DOUBLE,
-       arg_max(strftime(at, '%H:%M'), peak_kw), format('{:,.1f} - {:,.1f}', sum(low), sum(high))
+       arg_max(strftime(peak_time, '%H:%M'), peak_kw), format('{:,.1f} - {:,.1f}', sum(low), sum(high))
 FROM by_meter GROUP BY kind ORDER BY kind
 """
 

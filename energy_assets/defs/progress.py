@@ -50,6 +50,8 @@ class ProgressHandler(logging.Handler):
         """What an asset logged. Dagster's own remarks about dbt's calls and skipped steps say nothing to a person."""
         said = str(meta.get("orig_message") or record.getMessage())
         step = str(meta.get("step_key") or "")
+        if record.levelno < logging.INFO:
+            return None
         if said.startswith("Dependencies for step") or (step.startswith("dbt_") and record.levelno < logging.WARNING):
             return None
         return f"    {said}"
@@ -65,6 +67,6 @@ class ProgressHandler(logging.Handler):
 @dg.logger(description="A line per step and per failed check.")
 def progress_logger(init_context: dg.InitLoggerContext) -> logging.Logger:
     """The console logger of every run."""
-    logger = logging.Logger("energy_assets.progress", level=logging.INFO)
+    logger = logging.Logger("energy_assets.progress", level=logging.DEBUG)
     logger.addHandler(ProgressHandler())
     return logger

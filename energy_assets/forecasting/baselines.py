@@ -15,9 +15,9 @@ import numpy as np
 import polars as pl
 from scipy import sparse
 from sklearn.linear_model import Ridge
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from energy_assets.forecasting.features import Matrix
+from energy_assets.forecasting.linear import one_blas_thread
 from energy_assets.forecasting.selection import ORDER, naive_kwh
 
 SEASONAL_NAIVE = "seasonal_naive"
@@ -63,8 +63,8 @@ class CalendarTemperatureRegression:
             pl.col("demand_kwh").is_finite(), known_at <= as_of, pl.col("interval_end_utc") <= as_of
         ).sort(ORDER)
         meters = rows.partition_by("meter_id", as_dict=True, maintain_order=True)
-        with threadpool_limits(limits=1, user_api="blas"):
-            return cls({str(key[0]): _fit_one(part) for key, part in meters.items() if part.height >= MIN_ROWS})
+        one_blas_thread()
+        return cls({str(key[0]): _fit_one(part) for key, part in meters.items() if part.height >= MIN_ROWS})
 
     def predict(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Point forecasts (`POINT_COLUMNS`, sorted by key) of the meters that were fitted.

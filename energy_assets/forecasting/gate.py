@@ -31,25 +31,31 @@ def decide(
     frame: pl.DataFrame | None,
     *,
     decided_at: datetime,
+    judged_candidate: TrainedModel | None = None,
     rolling: pl.DataFrame | None = None,
     margin: float = MARGIN,
 ) -> pl.DataFrame:
     """Judge a candidate against the champion; one row of `forecasts.model_decisions`.
 
-    A candidate trained on everything known leaves no days to judge it by. Its recipe's rolling-origin forecasts
-    (`rolling`) stand for it then: each was made by a refit that knew only what was known at its issue time.
+    A candidate trained on everything known leaves no days to judge it by. The same recipe stands for it then: trained
+    as of an earlier time (`judged_candidate`), or refitted over time (`rolling`), each refit on what was known then.
 
     Args:
         candidate: the model that would be promoted.
         champion: the model in use, or None: the first model is promoted untested, and the row says so.
         frame: feature frame with `demand_kwh` (and optionally `label_known_at_utc`) of the days to judge by.
         decided_at: tz-aware; only labels known by then count.
-        rolling: columns of `forecasts.backtest_forecasts`; stands for the candidate, which else forecasts itself.
+        judged_candidate: stands for the candidate; the candidate itself if absent.
+        rolling: columns of `forecasts.backtest_forecasts`; goes before `judged_candidate`.
         margin: relative improvement of the mean daily error that is asked for.
     """
     if champion is None:
         return _row(candidate, None, decided_at, "first", {}, "first model of its kind; nothing to compare it with")
-    days = _daily_errors(candidate, champion, frame, decided_at, rolling) if frame is not None else None
+    days = (
+        _daily_errors(judged_candidate or candidate, champion, frame, decided_at, rolling)
+        if frame is not None
+        else None
+    )
     if days is None or days.height < MIN_DAYS:
         count = 0 if days is None else days.height
         reason = f"{count} issue days that neither model was fitted on, {MIN_DAYS} are needed"

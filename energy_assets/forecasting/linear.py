@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from energy_assets.forecasting.features import Matrix
 
@@ -44,6 +45,14 @@ class HourlyRidge:
     def from_dict(cls, values: Mapping[str, Any]) -> HourlyRidge:
         """The inverse of `to_dict`."""
         return cls(**{k: np.asarray(v, dtype=np.float64) for k, v in values.items()})
+
+
+def one_blas_thread() -> None:
+    """Let this process's BLAS use one thread from now on: with more, sums come in another order and in other bits.
+
+    Not undone afterwards: models are trained side by side in threads, and the first to end would undo it for the rest.
+    """
+    threadpool_limits(limits=1, user_api="blas")
 
 
 def linear_columns(matrix: Matrix, names: Sequence[str]) -> Matrix:

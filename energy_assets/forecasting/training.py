@@ -19,7 +19,6 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 from scipy.optimize import nnls
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from energy_assets.forecasting.calibration import calibrate, median_shifts
 from energy_assets.forecasting.features import (
@@ -32,7 +31,7 @@ from energy_assets.forecasting.features import (
     ratio_offset,
     recent_level,
 )
-from energy_assets.forecasting.linear import fit_ridge, linear_columns
+from energy_assets.forecasting.linear import fit_ridge, linear_columns, one_blas_thread
 from energy_assets.forecasting.metrics import point_metrics, quantile_metrics
 from energy_assets.forecasting.models import (
     MEDIAN,
@@ -78,12 +77,8 @@ def train(
     Raises:
         NotEnoughHistory: under 14 days with usable rows.
     """
-    # one BLAS thread: sums in another order would be another model
-    with threadpool_limits(limits=1, user_api="blas"):
-        return _train(frame, kind, as_of, params or Params(seed=seed, threads=threads))
-
-
-def _train(frame: pl.DataFrame, kind: str, as_of: datetime, params: Params) -> TrainedModel:
+    one_blas_thread()
+    params = params or Params(seed=seed, threads=threads)
     rows, weather, without = learnable(frame, kind=kind, as_of=as_of)
     days = rows["issued_at_utc"].n_unique()
     if days < MIN_DAYS:

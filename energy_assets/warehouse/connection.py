@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,19 +71,49 @@ class Warehouse:
                 raise
             con.commit()
 
+    @contextmanager
+    def copying(self, target: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection to the working file, read-only, with a new file attached as `target` to copy into.
+
+        A connection that is opened read-only could not write anywhere, so both files are attached to one in memory.
+        """
+        con = self._retried(self._attached)
+        try:
+            con.execute("SET TimeZone='UTC'")
+            con.execute(f"ATTACH '{quoted(target)}' AS target (STORAGE_VERSION '{STORAGE_VERSION}')")
+            con.execute("USE working")
+            yield con
+        finally:
+            con.close()
+
     def frame(self, sql: str, parameters: Sequence[Any] | None = None) -> pl.DataFrame:
         """The result of a query, read with a connection of its own."""
         with self.connect(read_only=True) as con:
             return con.sql(sql, params=parameters).pl()
 
     def _open(self, read_only: bool) -> duckdb.DuckDBPyConnection:
-        config: dict[str, Any] = {"threads": self.threads, "memory_limit": self.memory_limit}
+        config = self._limits()
         if not read_only:
             config["storage_compatibility_version"] = STORAGE_VERSION
+        return self._retried(lambda: duckdb.connect(str(self.database), read_only=read_only, config=config))
+
+    def _attached(self) -> duckdb.DuckDBPyConnection:
+        con = duckdb.connect(config=self._limits())
+        try:
+            con.execute(f"ATTACH '{quoted(self.database)}' AS working (READ_ONLY)")
+        except BaseException:
+            con.close()
+            raise
+        return con
+
+    def _limits(self) -> dict[str, Any]:
+        return {"threads": self.threads, "memory_limit": self.memory_limit}
+
+    def _retried(self, connect: Callable[[], duckdb.DuckDBPyConnection]) -> duckdb.DuckDBPyConnection:
         deadline, pause = time.monotonic() + self.patience_s, 0.05
         while True:
             try:
-                return duckdb.connect(str(self.database), read_only=read_only, config=config)
+                return connect()
             except duckdb.IOException as error:
                 if "lock" not in str(error).lower():
                     raise
@@ -102,3 +132,8 @@ def first_row(
     """The first row of a result, which is read to its end: DuckDB 2 starts nothing else before that."""
     rows = con.execute(sql, parameters).fetchall()
     return rows[0] if rows else None
+
+
+def quoted(path: Path) -> str:
+    """A path inside an SQL literal."""
+    return str(path).replace("'", "''")

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import duckdb
 
-from energy_assets.warehouse.connection import STORAGE_VERSION, Warehouse, first_row
+from energy_assets.warehouse.connection import Warehouse, first_row, quoted
 from energy_assets.warehouse.fingerprint import content_columns, fingerprints
 
 SCHEMAS = ("marts", "features", "forecasts", "flexibility", "monitoring", "reporting")
@@ -66,8 +66,8 @@ def publish(warehouse: Warehouse, serving: Path, *, now: datetime) -> Manifest:
     building = store / f"tmp-{identity}"
     building.mkdir()
     previous = serving.resolve() if old is not None else None
-    with warehouse.connect(read_only=True) as con:
-        _copy_database(con, list(content), building / "energy.duckdb")
+    with warehouse.copying(building / "energy.duckdb") as con:
+        _copy_database(con, list(content))
         months = _write_parquet(con, list(content), building / "parquet", previous, old)
     tables = {
         name: {"rows": int(mark.split(":")[0]), "fingerprint": mark, "parts": months[name]}
@@ -97,25 +97,21 @@ def _forget_old(store: Path, keep: set[Path]) -> None:
             shutil.rmtree(folder)
 
 
-def _copy_database(con: duckdb.DuckDBPyConnection, tables: list[str], path: Path) -> None:
+def _copy_database(con: duckdb.DuckDBPyConnection, tables: list[str]) -> None:
     """Copies table by table: DuckDB files never shrink, and this leaves the working file's free space behind."""
-    con.execute(f"ATTACH '{_quoted(path)}' AS serving (STORAGE_VERSION '{STORAGE_VERSION}')")
-    try:
-        for schema in dict.fromkeys(name.split(".")[0] for name in tables):
-            con.execute(f'CREATE SCHEMA serving."{schema}"')
-        for name in tables:
-            con.execute(f"CREATE TABLE serving.{name} AS SELECT * FROM {name}")
-        for statement in _comments(con, tables):
-            con.execute(statement)
-        con.execute("CHECKPOINT serving")
-    finally:
-        con.execute("DETACH serving")
+    for schema in dict.fromkeys(name.split(".")[0] for name in tables):
+        con.execute(f'CREATE SCHEMA target."{schema}"')
+    for name in tables:
+        con.execute(f"CREATE TABLE target.{name} AS SELECT * FROM {name}")
+    for statement in _comments(con, tables):
+        con.execute(statement)
+    con.execute("CHECKPOINT target")
 
 
 def _comments(con: duckdb.DuckDBPyConnection, tables: list[str]) -> list[str]:
     """CREATE TABLE AS drops descriptions; these statements bring them back."""
     of_tables = con.execute(
-        """SELECT 'COMMENT ON TABLE serving.' || name || ' IS ' || '''' || replace(comment, '''', '''''') || ''''
+        """SELECT 'COMMENT ON TABLE target.' || name || ' IS ' || '''' || replace(comment, '''', '''''') || ''''
         FROM (SELECT schema_name || '.' || table_name AS name, comment FROM duckdb_tables()
               WHERE database_name = current_database()
               UNION ALL
@@ -125,7 +121,7 @@ def _comments(con: duckdb.DuckDBPyConnection, tables: list[str]) -> list[str]:
         [tables],
     ).fetchall()
     of_columns = con.execute(
-        """SELECT 'COMMENT ON COLUMN serving.' || schema_name || '.' || table_name || '."' || column_name || '" IS '
+        """SELECT 'COMMENT ON COLUMN target.' || schema_name || '.' || table_name || '."' || column_name || '" IS '
                || '''' || replace(comment, '''', '''''') || ''''
         FROM duckdb_columns()
         WHERE comment IS NOT NULL AND database_name = current_database()
@@ -160,7 +156,7 @@ def _write_parquet(
                 os.link(earlier, file)
                 continue
             con.execute(
-                f"COPY (SELECT * FROM {name} WHERE {month} = '{part}' ORDER BY ALL) TO '{_quoted(file)}' "
+                f"COPY (SELECT * FROM {name} WHERE {month} = '{part}' ORDER BY ALL) TO '{quoted(file)}' "
                 "(FORMAT parquet, COMPRESSION zstd)"
             )
         parts[name] = dict(marks)
@@ -177,7 +173,7 @@ def _month_expression(con: duckdb.DuckDBPyConnection, name: str) -> str:
 
 
 def _known_until(con: duckdb.DuckDBPyConnection) -> str | None:
-    row = first_row(con, "SELECT strftime(max(known_at_utc), '%Y-%m-%dT%H:%M:%SZ') FROM marts.fct_demand_hourly")
+    row = first_row(con, "SELECT strftime(max(known_at_utc), '%Y-%m-%dT%H:%M:%SZ') FROM raw.meter_readings")
     return row[0] if row else None
 
 
@@ -188,7 +184,3 @@ def _files(folder: Path) -> list[Path]:
 def _sha256(path: Path) -> str:
     with path.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
-
-
-def _quoted(path: Path) -> str:
-    return str(path).replace("'", "''")

@@ -76,7 +76,7 @@ def build_peaks(partitions: dg.PartitionsDefinition[str], timezone: str) -> dg.A
             )
             newest = con.sql(
                 "SELECT meter_id, threshold_basis, probability, level FROM flexibility.demand_peaks "
-                "WHERE issued_at_utc = $at ORDER BY probability DESC, ALL LIMIT 20",
+                "WHERE issued_at_utc = $at ORDER BY probability DESC, meter_id, threshold_basis LIMIT 20",
                 params={"at": issues.last_time},
             ).pl()
             lines = "\n".join(f"| {m} | {b} | {p:.2f} | {level} |" for m, b, p, level in newest.rows())

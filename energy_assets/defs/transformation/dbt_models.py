@@ -19,7 +19,7 @@ from energy_assets.settings import DBT_PROJECT_DIR
 GROUP_OF_FOLDER = {"intermediate": "marts"}
 OWNER_OF_GROUP = {"features": "team:forecasting", "reporting": "team:analytics"}
 # Models downstream of the tables that Python makes from features: one step of their own, or Dagster makes many.
-AFTER_PYTHON = "source:energy_assets.forecasts+ source:energy_assets.flexibility+ source:energy_assets.monitoring+"
+AFTER_PYTHON = "source:forecasts+ source:flexibility+ source:monitoring+"
 AWAITED = {"marts", "reporting"}  # groups that somebody waits for
 
 

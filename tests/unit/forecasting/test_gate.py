@@ -62,6 +62,8 @@ def test_only_days_that_neither_was_fitted_on_and_that_are_known_count() -> None
     assert "7 are needed" in str(early["reason"])
     fresh = replace(zone_model(), as_of_utc=NOW)
     assert _conform(decide(fresh, _worse(), zone_frame(), decided_at=NOW))["decision"] == "kept"
+    stand_in = decide(fresh, _worse(), zone_frame(), decided_at=NOW, judged_candidate=zone_model())
+    assert _conform(stand_in)["decision"] == "promoted"
 
 
 def test_rolling_origin_forecasts_stand_for_a_candidate_trained_on_everything() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 
@@ -43,6 +44,14 @@ def test_same_rows_in_another_order_give_the_same_model() -> None:
     day = one_day(zone_frame())
     assert again.version == zone_model().version
     assert np.array_equal(again.predict(day), zone_model().predict(day))
+
+
+def test_models_trained_side_by_side_are_the_same() -> None:
+    with ThreadPoolExecutor(2) as pool:
+        jobs = [pool.submit(train, zone_frame(), kind="zone", as_of=AS_OF, params=QUICK) for _ in range(2)]
+        models = [job.result() for job in jobs]
+    day = one_day(zone_frame())
+    assert all(np.array_equal(m.predict(day), zone_model().predict(day)) for m in models)
 
 
 def test_version_follows_data_seed_and_as_of() -> None:
