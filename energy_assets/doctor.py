@@ -16,7 +16,7 @@ from packaging.requirements import Requirement
 
 from energy_assets import sources
 from energy_assets.config import ConfigError, FileSource, load_config
-from energy_assets.settings import DBT_PROJECT_DIR, Settings
+from energy_assets.settings import Settings
 from energy_assets.sources.base import SourceError
 from energy_assets.warehouse import current_manifest
 
@@ -141,8 +141,8 @@ def _published(settings: Settings) -> list[Finding]:
 
 
 def _manifest(settings: Settings) -> list[Finding]:
-    there = (DBT_PROJECT_DIR / "target" / "manifest.json").exists()
-    return [Finding("dbt manifest", there, "made" if there else "missing", "run make setup")]
+    there = (settings.dbt_target / "manifest.json").exists()
+    return [Finding("dbt manifest", there, "made" if there else "missing", "run make setup, or any command that runs")]
 
 
 def _disk(settings: Settings) -> list[Finding]:

@@ -15,7 +15,8 @@ from datetime import date
 from pathlib import Path
 
 from energy_assets.config import ConfigError, load_config
-from energy_assets.settings import DBT, DBT_PROJECT_DIR, PROJECT_ROOT, Settings
+from energy_assets.dbt import DbtError, ensure_manifest
+from energy_assets.settings import PROJECT_ROOT, Settings
 
 
 class RunError(RuntimeError):
@@ -83,17 +84,10 @@ def prepare(settings: Settings) -> None:
     target = settings.dagster_home / "dagster.yaml"
     if not target.exists() or target.read_text() != shipped:
         target.write_text(shipped)
-    if not (DBT_PROJECT_DIR / "target" / "manifest.json").exists():
-        parse_dbt()
-
-
-def parse_dbt() -> None:
-    """Makes dbt's manifest, from which Dagster learns the models."""
-    command = [DBT, "parse", "--project-dir", str(DBT_PROJECT_DIR),
-               "--profiles-dir", str(DBT_PROJECT_DIR), "--quiet"]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RunError(f"dbt parse failed:\n{done.stdout}{done.stderr}")
+    try:
+        ensure_manifest(settings)
+    except DbtError as error:
+        raise RunError(str(error)) from None
 
 
 @contextmanager

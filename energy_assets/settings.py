@@ -71,6 +71,11 @@ class Settings(BaseSettings):
         return self.folder / "landing"
 
     @property
+    def dbt_target(self) -> Path:
+        """What dbt makes of its project for this warehouse: the manifest, compiled SQL, logs."""
+        return self.folder / ".dbt"
+
+    @property
     def dagster_home(self) -> Path:
         """Dagster's own storage: one per warehouse."""
         return self.folder / ".dagster"

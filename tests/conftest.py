@@ -1,15 +1,35 @@
-"""What tests share: a frozen clock, empty warehouses, and one small simulated warehouse built once per session."""
+"""What tests share: a frozen clock, empty warehouses, and small simulated ones built once per session."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import os
+from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 from energy_assets.warehouse import Warehouse
+from tests.warehouses import DAY, NOW, Folder
 
-NOW = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
+
+class Built(NamedTuple):
+    """A warehouse that a run has made, to be read or copied, and what the run said."""
+
+    folder: Folder
+    said: str
+
+
+@pytest.fixture(scope="session", autouse=True)
+def plain_environment() -> Iterator[None]:
+    """No settings of the caller's reach the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [n for n in os.environ if n.startswith(("ENERGY_", "DAGSTER_"))]:
+            if name not in ("ENERGY_REAL_DATA", "ENERGY_SOAK_KILLS"):
+                patch.delenv(name)
+        patch.setenv("DO_NOT_TRACK", "1")
+        yield
 
 
 @pytest.fixture
@@ -22,3 +42,23 @@ def now() -> datetime:
 def warehouse(tmp_path: Path) -> Warehouse:
     """An empty warehouse that waits only shortly for a lock."""
     return Warehouse(tmp_path / "energy.duckdb", threads=1, memory_limit="500MB", patience_s=0.5)
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """The small simulated warehouse as of `NOW`. Read it, or copy it: never change it."""
+    folder = Folder.make(tmp_path_factory.mktemp("small") / "warehouse")
+    return Built(folder, folder.run())
+
+
+@pytest.fixture(scope="session")
+def next_day(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """The same a day later, by one undisturbed run. Read it, or copy it: never change it."""
+    folder = built.folder.copy_to(tmp_path_factory.mktemp("next_day") / "warehouse")
+    return Built(folder, folder.run(now=NOW + DAY))
+
+
+@pytest.fixture
+def copied(built: Built, tmp_path: Path) -> Folder:
+    """A copy of the small warehouse that a test may change."""
+    return built.folder.copy_to(tmp_path / "warehouse")

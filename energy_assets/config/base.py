@@ -26,9 +26,9 @@ TimeZone = Annotated[str, AfterValidator(_known_zone)]
 class PublishedAt(Strict):
     """A local hour relative to the day that is forecast: `{day: -1, hour: 10}` is ten o'clock of the day before."""
 
-    day: int = Field(-1, ge=-14, le=0)
-    hour: int = Field(ge=0, le=23)
-    minute: int = Field(0, ge=0, le=59)
+    day: int = Field(-1, ge=-14, le=0, description="days from the day that is forecast")
+    hour: int = Field(ge=0, le=23, description="local hour")
+    minute: int = Field(0, ge=0, le=59, description="minute of the hour")
 
 
 def zone(name: str) -> ZoneInfo:

@@ -17,20 +17,22 @@ __all__ = ["Forecast", "Market", "PublishedAt", "WarehouseConfig"]
 class Market(Strict):
     """The default that plans and schedules; a source may give its meters another zone and country."""
 
-    timezone: TimeZone = "UTC"
-    country: str | None = Field(None, pattern=r"^[A-Z]{2}(-[A-Z0-9]{1,3})?$")
-    currency: str = Field("EUR", pattern=r"^[A-Z]{3}$")
-    history_start: date = date(2015, 1, 1)
+    timezone: TimeZone = Field("UTC", description="zone of issue hours, partitions and naive times")
+    country: str | None = Field(
+        None, pattern=r"^[A-Z]{2}(-[A-Z0-9]{1,3})?$", description="ISO 3166 country (and -subdivision), for holidays"
+    )
+    currency: str = Field("EUR", pattern=r"^[A-Z]{3}$", description="ISO 4217 currency of prices")
+    history_start: date = Field(date(2015, 1, 1), description="first day that may be run or replayed")
 
 
 class Forecast(Strict):
     """When forecasts are issued, what they learn from, and how they are judged."""
 
     issue_hour: int = Field(9, ge=0, le=23, description="local hour of the day before")
-    training_days: int = Field(730, ge=14)
-    evaluation_weeks: int = Field(4, ge=1, le=104)
-    refit_weeks: int = Field(4, ge=1, le=52)
-    seed: int = 7
+    training_days: int = Field(730, ge=14, description="issue days before a model's training that it may learn from")
+    evaluation_weeks: int = Field(4, ge=1, le=104, description="weeks that the rolling-origin evaluation goes back")
+    refit_weeks: int = Field(4, ge=1, le=52, description="weeks between two fits in that evaluation")
+    seed: int = Field(7, description="of everything random in training")
 
 
 class WarehouseConfig(Strict):

@@ -20,42 +20,44 @@ Repair = Literal["midnight_belongs_to_next_day"]
 class MeterDetails(Strict):
     """What is known of one meter beyond its readings; every field overrides the source's."""
 
-    name: str | None = None
-    kind: Kind | None = None
-    site_id: str | None = None
-    parent_meter_id: str | None = None
-    timezone: TimeZone | None = None
-    country: str | None = None
-    latitude: float | None = Field(None, ge=-90, le=90)
-    longitude: float | None = Field(None, ge=-180, le=180)
-    capacity_kw: float | None = Field(None, gt=0)
-    tariff_id: str | None = None
-    locations: list[str] | None = None
+    name: str | None = Field(None, description="name for people")
+    kind: Kind | None = Field(None, description="what is metered")
+    site_id: str | None = Field(None, description="site that it belongs to")
+    parent_meter_id: str | None = Field(None, description="meter that contains this one")
+    timezone: TimeZone | None = Field(None, description="zone of its local day")
+    country: str | None = Field(None, description="country (and -subdivision) for holidays and weather")
+    latitude: float | None = Field(None, ge=-90, le=90, description="degrees north")
+    longitude: float | None = Field(None, ge=-180, le=180, description="degrees east")
+    capacity_kw: float | None = Field(None, gt=0, description="contracted or technical capacity, kW")
+    tariff_id: str | None = Field(None, description="tariff that it is billed by")
+    locations: list[str] | None = Field(None, description="places of its weather; those of its country if absent")
 
 
 class Source(Strict):
     """What every source has."""
 
-    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="stands in every row that the source brings")
 
 
 class FileSource(Source):
     """A source of files: a path or glob, relative to the warehouse folder; plain, zipped or gzipped."""
 
-    path: str = Field(min_length=1)
+    path: str = Field(min_length=1, description="file or glob, from the warehouse folder; plain, zipped or gzipped")
     timezone: TimeZone | None = Field(None, description="zone of naive times; the market's if absent")
     country: str | None = Field(None, description="country of the meters or places; the market's if absent")
     publication_lag_minutes: int = Field(60, ge=0, description="known_at = end of interval + lag, unless recorded")
 
 
 class _Meters(FileSource):
-    kind: Kind = "building"
+    """Its meters, where they stand and how their days run."""
+
+    kind: Kind = Field("building", description="what is metered; models are trained per kind")
     meter_timezone: TimeZone | None = Field(
         None, description="zone of the meters' local day, if not that of the stamps"
     )
     meters: dict[str, MeterDetails] = Field(default_factory=dict, description="more about single meters, by meter_id")
-    capacity_kw: float | None = Field(None, gt=0)
-    site_id: str | None = None
+    capacity_kw: float | None = Field(None, gt=0, description="contracted or technical capacity of each meter")
+    site_id: str | None = Field(None, description="site that the meters belong to")
     locations: list[str] | None = Field(None, description="places of weather; those of the country if absent")
 
 
@@ -63,17 +65,17 @@ class EntsoeLoad(_Meters):
     """ENTSO-E Transparency export "Total Load - Day Ahead / Actual"."""
 
     type: Literal["entsoe_load"]
-    meter_id: str
+    meter_id: str = Field(description="id of the zone, e.g. FR")
     kind: Kind = "zone"
     publisher: str = Field("ENTSO-E", description="who made the day-ahead column")
-    published: PublishedAt = PublishedAt(day=-1, hour=10)
+    published: PublishedAt = Field(PublishedAt(day=-1, hour=10), description="when the day-ahead column was known")
 
 
 class UciHousehold(_Meters):
     """UCI 235, individual household electric power consumption, 1-minute power."""
 
     type: Literal["uci_household"]
-    meter_id: str = "uci_household"
+    meter_id: str = Field("uci_household", description="id of the household")
     kind: Kind = "household"
     timezone: TimeZone | None = "Europe/Paris"
     publication_lag_minutes: int = Field(5, ge=0)
@@ -82,16 +84,21 @@ class UciHousehold(_Meters):
 class MeterColumns(Strict):
     """Names of the file's columns. Wide files name only the timestamp."""
 
-    timestamp: str
-    meter_id: str | None = None
-    value: str | None = None
-    quality: str | None = None
+    timestamp: str = Field(description="time of the reading")
+    meter_id: str | None = Field(None, description="which meter a row is of")
+    value: str | None = Field(None, description="the reading")
+    quality: str | None = Field(None, description="measured, estimated or corrected, row by row")
     known_at: str | None = Field(None, description="instant (with offset, or in the source's zone) the row was known")
 
 
 class _TableFile(FileSource):
-    delimiter: str = Field(",", min_length=1, max_length=1)
-    null_values: list[str] = Field(default_factory=lambda: ["", "-", "N/A", "NA", "null", "NULL", "NaN", "nan", "?"])
+    """How its text is to be read; Parquet needs none of it."""
+
+    delimiter: str = Field(",", min_length=1, max_length=1, description="between the columns of a CSV")
+    null_values: list[str] = Field(
+        default_factory=lambda: ["", "-", "N/A", "NA", "null", "NULL", "NaN", "nan", "?"],
+        description="texts that mean: no value",
+    )
     datetime_format: str | None = Field(None, description="strftime format of the stamps; ISO 8601 if absent")
 
 
@@ -99,20 +106,20 @@ class MeterFiles(_Meters, _TableFile):
     """Any CSV or Parquet of readings, described rather than coded."""
 
     type: Literal["meter_files"]
-    columns: MeterColumns
+    columns: MeterColumns = Field(description="which column is what")
     meter_id: str | None = Field(None, description="the one meter of a file without an id column")
-    meter_id_prefix: str = ""
-    layout: Literal["long", "wide"] = "long"
-    timestamp_marks: Literal["start", "end"] = "start"
-    interval_minutes: int = Field(60, ge=1, le=60)
-    unit: Unit = "kWh"
+    meter_id_prefix: str = Field("", description="put before every id, so that ids of two sources cannot meet")
+    layout: Literal["long", "wide"] = Field("long", description="one row per meter and time, or one column per meter")
+    timestamp_marks: Literal["start", "end"] = Field("start", description="which end of the interval a stamp marks")
+    interval_minutes: int = Field(60, ge=1, le=60, description="length of an interval; divides an hour")
+    unit: Unit = Field("kWh", description="power is the mean over the interval")
     scale: float = Field(1.0, gt=0, description="value * scale is in `unit`; 1/60 turns kW-minutes into kWh")
-    values: Literal["interval", "register"] = "interval"
+    values: Literal["interval", "register"] = Field("interval", description="energy per interval, or a running count")
     rollover: float | None = Field(None, gt=0, description="a register starts again at 0 after this value")
-    direction: Literal["import", "export"] = "import"
-    quality: Literal["measured", "estimated", "corrected"] = "measured"
+    direction: Literal["import", "export"] = Field("import", description="demand, or feed-in")
+    quality: Literal["measured", "estimated", "corrected"] = Field("measured", description="of rows that do not say")
     known_from: datetime | None = Field(None, description="nothing of this source was known before (cleaned data sets)")
-    repair: list[Repair] = Field(default_factory=list)
+    repair: list[Repair] = Field(default_factory=list, description="named rules for known faults of a publisher")
 
     @model_validator(mode="after")
     def _layout_fits(self) -> MeterFiles:
@@ -138,26 +145,26 @@ class MeterFiles(_Meters, _TableFile):
 class ForecastColumns(Strict):
     """Names of the file's columns. Wide files name only the timestamp."""
 
-    timestamp: str
-    meter_id: str | None = None
-    value: str | None = None
-    known_at: str | None = None
+    timestamp: str = Field(description="time that is forecast")
+    meter_id: str | None = Field(None, description="which meter a row is of")
+    value: str | None = Field(None, description="the forecast")
+    known_at: str | None = Field(None, description="instant (with offset, or in the source's zone) it was published")
 
 
 class ForecastFiles(_TableFile):
     """Forecasts that others published, to compare with."""
 
     type: Literal["forecast_files"]
-    columns: ForecastColumns
-    publisher: str
-    meter_id: str | None = None
-    meter_id_prefix: str = ""
-    layout: Literal["long", "wide"] = "long"
-    timestamp_marks: Literal["start", "end"] = "start"
-    interval_minutes: int = Field(60, ge=1, le=60)
-    unit: Unit = "kWh"
-    scale: float = Field(1.0, gt=0)
-    published: PublishedAt = PublishedAt(day=-1, hour=10)
+    columns: ForecastColumns = Field(description="which column is what")
+    publisher: str = Field(description="who made the forecasts")
+    meter_id: str | None = Field(None, description="the one meter of a file without an id column")
+    meter_id_prefix: str = Field("", description="as in the source of the readings")
+    layout: Literal["long", "wide"] = Field("long", description="one row per meter and time, or one column per meter")
+    timestamp_marks: Literal["start", "end"] = Field("start", description="which end of the interval a stamp marks")
+    interval_minutes: int = Field(60, ge=1, le=60, description="length of an interval")
+    unit: Unit = Field("kWh", description="power is the mean over the interval")
+    scale: float = Field(1.0, gt=0, description="value * scale is in `unit`")
+    published: PublishedAt = Field(PublishedAt(day=-1, hour=10), description="when, if no column says so")
     meter_timezone: TimeZone | None = Field(None, description="zone of `published`; that of the stamps if absent")
 
     @model_validator(mode="after")
@@ -170,8 +177,8 @@ class ForecastFiles(_TableFile):
 class WeatherColumns(Strict):
     """Names of the file's columns; those that are absent are null."""
 
-    timestamp: str
-    location_id: str | None = None
+    timestamp: str = Field(description="time that the values hold for")
+    location_id: str | None = Field(None, description="which place a row is of")
     issued_at: str | None = Field(None, description="issue time of the forecast; issue_basis is then `reported`")
     temperature_c: str | None = None
     relative_humidity_pct: str | None = None
@@ -182,7 +189,11 @@ class WeatherColumns(Strict):
 
 
 class _Weather(FileSource):
-    content: Literal["forecast", "observed"] = "forecast"
+    """What its weather is, and of which place."""
+
+    content: Literal["forecast", "observed"] = Field(
+        "forecast", description="what was said before, or what was measured"
+    )
     assumed_issue: PublishedAt = Field(PublishedAt(day=-1, hour=6), description="of forecasts without an issue time")
     location_id: str | None = Field(None, description="the one place of a file without an id column")
 
@@ -191,9 +202,9 @@ class WeatherFiles(_Weather, _TableFile):
     """Any CSV or Parquet of weather."""
 
     type: Literal["weather_files"]
-    columns: WeatherColumns
-    temperature_unit: Literal["C", "F", "K"] = "C"
-    wind_unit: Literal["m/s", "km/h", "kn", "mph"] = "m/s"
+    columns: WeatherColumns = Field(description="which column is what")
+    temperature_unit: Literal["C", "F", "K"] = Field("C", description="of the temperature column")
+    wind_unit: Literal["m/s", "km/h", "kn", "mph"] = Field("m/s", description="of the wind column")
     content: Literal["forecast", "observed"] = "observed"
 
 
@@ -205,10 +216,10 @@ class OpenMeteo(_Weather):
 
 
 class TelemetryColumns(Strict):
-    """Names of the file's columns."""
+    """Names of the file's columns; those that are absent are null."""
 
-    timestamp: str
-    machine_id: str | None = None
+    timestamp: str = Field(description="instant of the observation")
+    machine_id: str | None = Field(None, description="which machine a row is of")
     temperature_c: str | None = None
     vibration_ms2: str | None = None
     pressure_bar: str | None = None
@@ -219,9 +230,9 @@ class TelemetryFiles(_TableFile):
     """Machine sensors from CSV or Parquet."""
 
     type: Literal["telemetry_files"]
-    columns: TelemetryColumns
-    machine_id: str | None = None
-    site_id: str | None = None
+    columns: TelemetryColumns = Field(description="which column is what")
+    machine_id: str | None = Field(None, description="the one machine of a file without an id column")
+    site_id: str | None = Field(None, description="site that the machines belong to")
     publication_lag_minutes: int = Field(1, ge=0)
 
     @model_validator(mode="after")
@@ -241,16 +252,18 @@ class Simulation(Source):
     """A fleet that behaves like real meters. Everything follows from the seed."""
 
     type: Literal["simulation"]
-    seed: int = 1
-    history_days: int = Field(400, ge=3, le=4000)
-    telemetry_days: int = Field(10, ge=1, le=400)
+    seed: int = Field(1, description="another seed is another fleet")
+    history_days: int = Field(400, ge=3, le=4000, description="days of readings and weather before the first run")
+    telemetry_days: int = Field(10, ge=1, le=400, description="days of machine telemetry (every ten seconds)")
     households: int = Field(12, ge=0, le=5000)
     industrial_sites: int = Field(3, ge=0, le=500)
     machines_per_site: int = Field(2, ge=0, le=20)
     buildings: int = Field(4, ge=0, le=2000)
-    zones: int = Field(1, ge=0, le=20)
-    locations: int = Field(2, ge=1, le=50)
-    fault_rate_per_meter_month: float = Field(1.0, ge=0, le=50)
+    zones: int = Field(1, ge=0, le=20, description="bidding zones, each with its operator's own forecast")
+    locations: int = Field(2, ge=1, le=50, description="places of weather")
+    fault_rate_per_meter_month: float = Field(
+        1.0, ge=0, le=50, description="injected faults; raw.simulated_faults has them"
+    )
 
 
 AnySource = (

@@ -11,7 +11,7 @@
     at each run (cheap); older issue times stay as they are.
 -#}
 
-{%- set market = "'" ~ var('market_timezone') ~ "'" %}
+{%- set market = "'" ~ run_setting('market_timezone') ~ "'" %}
 
 with telemetry as (
     select *, {{ hour_of('observed_at_utc', 15) }} as quarter_start_utc
@@ -23,18 +23,18 @@ last_issue as (
     select min(instant_utc) as issued_at_utc
     from (
         select unnest(generate_series(
-            cast('{{ var("issue_last_date") }} 00:00:00+00' as timestamptz) - interval '15 hours',
-            cast('{{ var("issue_last_date") }} 00:00:00+00' as timestamptz) + interval '39 hours',
+            cast('{{ run_setting("issue_last_date") }} 00:00:00+00' as timestamptz) - interval '15 hours',
+            cast('{{ run_setting("issue_last_date") }} 00:00:00+00' as timestamptz) + interval '39 hours',
             interval '15 minutes'
         )) as instant_utc
     ) as instants
-    where {{ local_date('instant_utc', market) }} = cast('{{ var("issue_last_date") }}' as date)
-        and {{ local_hour('instant_utc', market) }} >= {{ var('issue_hour') }}
+    where {{ local_date('instant_utc', market) }} = cast('{{ run_setting("issue_last_date") }}' as date)
+        and {{ local_hour('instant_utc', market) }} >= {{ run_setting('issue_hour') }}
 ),
 
 bounds as (
     select
-        newest_utc - interval '{{ var("machine_issue_days") }} days' as from_utc,
+        newest_utc - interval '{{ run_setting("machine_issue_days") }} days' as from_utc,
         newest_utc as until_utc
     from (
         select max({{ hour_of('known_at_utc', 15) }}) as newest_utc

@@ -2,8 +2,8 @@
 -- instant of the day at or after it, where clocks change), for the meter's own next local day.
 with dates as (
     select unnest(generate_series(
-        cast('{{ var("issue_first_date") }}' as date),
-        cast('{{ var("issue_last_date") }}' as date),
+        cast('{{ run_setting("issue_first_date") }}' as date),
+        cast('{{ run_setting("issue_last_date") }}' as date),
         interval '1 day'
     )) as day
 ),
@@ -23,8 +23,8 @@ instants as (
 issues as (
     select issue_date, min(instant_utc) as issued_at_utc
     from instants
-    where {{ local_date('instant_utc', "'" ~ var('market_timezone') ~ "'") }} = issue_date
-        and {{ local_hour('instant_utc', "'" ~ var('market_timezone') ~ "'") }} >= {{ var('issue_hour') }}
+    where {{ local_date('instant_utc', "'" ~ run_setting('market_timezone') ~ "'") }} = issue_date
+        and {{ local_hour('instant_utc', "'" ~ run_setting('market_timezone') ~ "'") }} >= {{ run_setting('issue_hour') }}
     group by issue_date
 ),
 

@@ -15,8 +15,8 @@ readings as (
 spans as (
     select
         meters.timezone,
-        coalesce(min(readings.first_utc), cast('{{ var("issue_first_date") }} 00:00:00+00' as timestamptz)) as first_utc,
-        greatest(max(readings.last_utc), cast('{{ var("issue_last_date") }} 00:00:00+00' as timestamptz)) as last_utc
+        coalesce(min(readings.first_utc), cast('{{ run_setting("issue_first_date") }} 00:00:00+00' as timestamptz)) as first_utc,
+        greatest(max(readings.last_utc), cast('{{ run_setting("issue_last_date") }} 00:00:00+00' as timestamptz)) as last_utc
     from meters
     left join readings using (meter_id)
     group by meters.timezone

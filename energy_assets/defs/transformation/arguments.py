@@ -1,28 +1,26 @@
 """How dbt is called: small pure functions, tested without dbt."""
 
-import json
 from datetime import timedelta
+from pathlib import Path
 
 from energy_assets.config import WarehouseConfig
 from energy_assets.defs.issues import Issues
 
 
-def dbt_vars(config: WarehouseConfig, issues: Issues) -> dict[str, object]:
-    """Variables of the dbt project for a run over `issues`: the features' window reaches back over the training days."""
+def dbt_environment(config: WarehouseConfig, issues: Issues, database: Path) -> dict[str, str]:
+    """What the project's `run_setting` and profile read; the features' window reaches back over the training days."""
+    first = issues.first - timedelta(days=config.forecast.training_days)
     return {
-        "market_timezone": config.market.timezone,
-        "issue_hour": config.forecast.issue_hour,
-        "issue_first_date": (issues.first - timedelta(days=config.forecast.training_days)).isoformat(),
-        "issue_last_date": issues.last.isoformat(),
+        "ENERGY_DATABASE": str(database),
+        "ENERGY_DBT_MARKET_TIMEZONE": config.market.timezone,
+        "ENERGY_DBT_ISSUE_HOUR": str(config.forecast.issue_hour),
+        "ENERGY_DBT_ISSUE_FIRST_DATE": first.isoformat(),
+        "ENERGY_DBT_ISSUE_LAST_DATE": issues.last.isoformat(),
+        # A test that spans both steps would fail in the first.
+        "DBT_INDIRECT_SELECTION": "cautious",
     }
 
 
-def build_arguments(config: WarehouseConfig, issues: Issues) -> list[str]:
+def build_arguments(*, full_refresh: bool = False) -> list[str]:
     """Arguments of `dbt build`: unit tests belong to the test run, not to production."""
-    return [
-        "build",
-        "--exclude-resource-type",
-        "unit_test",
-        "--vars",
-        json.dumps(dbt_vars(config, issues), sort_keys=True),
-    ]
+    return ["build", "--exclude-resource-type", "unit_test", *(["--full-refresh"] if full_refresh else [])]

@@ -9,11 +9,13 @@ from typing import Any
 import dagster as dg
 from dagster_dbt import DagsterDbtTranslator, DagsterDbtTranslatorSettings, DbtCliResource, DbtProject, dbt_assets
 
+from energy_assets.dbt import ensure_manifest
 from energy_assets.defs.issues import run_issues
 from energy_assets.defs.resources import POOL, WarehouseResource
-from energy_assets.defs.transformation.arguments import build_arguments
+from energy_assets.defs.transformation.arguments import build_arguments, dbt_environment
 from energy_assets.defs.transformation.lineage import with_columns
-from energy_assets.settings import DBT_PROJECT_DIR
+from energy_assets.defs.transformation.master_data import MasterData
+from energy_assets.settings import DBT_PROJECT_DIR, Settings
 
 # A folder of the project is a schema of the warehouse and a group of the graph.
 GROUP_OF_FOLDER = {"intermediate": "marts"}
@@ -24,8 +26,10 @@ AWAITED = {"marts", "reporting"}  # groups that somebody waits for
 
 
 def dbt_project() -> DbtProject:
-    """The project; its manifest is made by `make setup`."""
-    return DbtProject(project_dir=DBT_PROJECT_DIR, profiles_dir=DBT_PROJECT_DIR)
+    """The project, with a manifest that is up to date."""
+    settings = Settings()
+    ensure_manifest(settings)
+    return DbtProject(project_dir=DBT_PROJECT_DIR, profiles_dir=DBT_PROJECT_DIR, target_path=settings.dbt_target)
 
 
 class EnergyTranslator(DagsterDbtTranslator):
@@ -84,13 +88,16 @@ def _build(name: str, timezone: str, *, select: str = "fqn:*", exclude: str = ""
     )
     def models(context: dg.AssetExecutionContext, dbt: DbtCliResource, energy: WarehouseResource) -> Iterator[Any]:
         issues = run_issues(context, energy.config, energy.warehouse, energy.now())
-        # The profile reads the file's path from the environment, as does a dbt call from the shell.
-        os.environ["ENERGY_DATABASE"] = str(energy.settings.database)
-        os.environ["DBT_INDIRECT_SELECTION"] = "cautious"  # a test that spans both steps would fail in the first
-        invocation = dbt.cli(build_arguments(energy.config, issues), context=context)
-        yield from with_columns(
-            invocation, load_manifest(project), energy.settings.dagster_home / "column_lineage.json"
-        )
+        os.environ.update(dbt_environment(energy.config, issues, energy.settings.database))
+        settings = energy.settings
+        described = MasterData.of(energy.warehouse, settings.dbt_target)
+        whole = len(context.selected_asset_keys) == len(models.keys)
+        arguments = build_arguments(full_refresh=whole and described.changed)
+        # One target for all calls, so that each takes up the last one's parse; the pool lets only one run at a time.
+        invocation = dbt.cli(arguments, context=context, target_path=settings.dbt_target)
+        yield from with_columns(invocation, load_manifest(project), settings.dagster_home / "column_lineage.json")
+        if whole and name == "dbt_models":
+            described.remember()
 
     return models
 

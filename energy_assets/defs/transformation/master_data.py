@@ -1,0 +1,56 @@
+"""Whether meters or places are described otherwise than when the marts were built.
+
+Incremental models follow new loads. A meter's zone, country, capacity or places come with no load of their own but change
+its whole history, so a change of them asks for a full refresh. New meters and the rows they bring need none.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from energy_assets.warehouse import Warehouse
+
+METERS = """
+SELECT meter_id, hash(kind, timezone, country, interval_minutes, capacity_kw,
+    (SELECT list(location_id ORDER BY 1) FROM raw.meter_locations l WHERE l.meter_id = m.meter_id))::VARCHAR
+FROM raw.meters m ORDER BY 1
+"""
+PLACES = "SELECT coalesce(string_agg(location_id || ':' || coalesce(country, ''), ',' ORDER BY 1), '') FROM raw.weather_locations"
+
+
+@dataclass(frozen=True)
+class MasterData:
+    """What the marts were built with (`before`), and what stands in raw now."""
+
+    file: Path
+    before: dict[str, Any]
+    now: dict[str, Any]
+
+    @classmethod
+    def of(cls, warehouse: Warehouse, folder: Path) -> "MasterData":
+        """Reads both."""
+        with warehouse.connect(read_only=True) as con:
+            now = {
+                "meters": dict(con.execute(METERS).fetchall()),
+                "places": con.execute(PLACES).fetchall()[0][0],
+            }
+        file = folder / "master_data.json"
+        before = json.loads(file.read_text()) if file.exists() else {}
+        return cls(file, before, now)
+
+    @property
+    def changed(self) -> bool:
+        """Whether something that was built on has changed."""
+        if not self.before:
+            return False
+        known: dict[str, str] = self.before["meters"]
+        return self.before["places"] != self.now["places"] or any(
+            self.now["meters"].get(meter) != mark for meter, mark in known.items()
+        )
+
+    def remember(self) -> None:
+        """The marts are now built with what stands in raw."""
+        partial = self.file.with_suffix(".part")
+        partial.write_text(json.dumps(self.now))
+        partial.replace(self.file)
