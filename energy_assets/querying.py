@@ -32,7 +32,7 @@ def query_published(settings: Settings, sql: str, *, as_csv: bool = False) -> st
     finally:
         con.close()
     if as_csv:
-        return frame.write_csv().rstrip("\n")
+        return str(frame.write_csv()).rstrip("\n")
     with pl.Config(tbl_rows=100, tbl_cols=30, tbl_hide_dataframe_shape=True, tbl_hide_column_data_types=True,
                    tbl_formatting="ASCII_MARKDOWN", tbl_width_chars=200, fmt_str_lengths=60):  # fmt: skip
         return str(frame)

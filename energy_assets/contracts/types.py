@@ -131,7 +131,8 @@ class Table:
                 wrong = values.drop_nulls().unique().filter(~values.drop_nulls().unique().is_in(list(column.allowed)))
                 if len(wrong):
                     raise ContractError(
-                        f"{self.qualified}.{column.name}: {wrong.to_list()[:5]} given, one of {list(column.allowed)} expected"
+                        f"{self.qualified}.{column.name}: {wrong.to_list()[:5]} given, "
+                        f"one of {list(column.allowed)} expected"
                     )
             if column.type == "DOUBLE" and values.is_nan().any():
                 raise ContractError(f"{self.qualified}.{column.name}: NaN given, a number or null expected")

@@ -8,6 +8,8 @@ from datetime import datetime, timedelta
 import duckdb
 import polars as pl
 
+from energy_assets.warehouse import fetch
+
 # The version of an hour that was in force at $as_of.
 AS_OF = "known_from_utc <= $as_of AND (known_to_utc IS NULL OR known_to_utc > $as_of)"
 
@@ -19,11 +21,12 @@ def kinds_of_meters(con: duckdb.DuckDBPyConnection) -> list[str]:
 
 def features_at(con: duckdb.DuckDBPyConnection, issued_at: datetime) -> pl.DataFrame:
     """Features of one issue time, all meters."""
-    return con.sql(
+    return fetch(
+        con,
         "SELECT * EXCLUDE (load_id) FROM features.feat_demand_day_ahead WHERE issued_at_utc = $issued_at "
         "ORDER BY meter_id, interval_start_utc",
-        params={"issued_at": issued_at},
-    ).pl()
+        parameters={"issued_at": issued_at},
+    )
 
 
 def labelled_features(con: duckdb.DuckDBPyConnection, *, as_of: datetime, days: int) -> pl.DataFrame:
@@ -31,20 +34,22 @@ def labelled_features(con: duckdb.DuckDBPyConnection, *, as_of: datetime, days: 
 
     `demand_kwh` is null where it was not known or is set aside; `label_known_at_utc` says since when it is.
     """
-    return con.sql(
+    return fetch(
+        con,
         f"""SELECT f.* EXCLUDE (load_id), v.demand_kwh, v.known_from_utc AS label_known_at_utc
         FROM features.feat_demand_day_ahead f
         LEFT JOIN (SELECT * FROM intermediate.int_demand_versions WHERE {AS_OF}) v
             ON v.meter_id = f.meter_id AND v.interval_start_utc = f.interval_start_utc
         WHERE f.issued_at_utc < $as_of AND f.issued_at_utc >= $since
         ORDER BY f.meter_id, f.issued_at_utc, f.interval_start_utc""",
-        params={"as_of": as_of, "since": as_of - timedelta(days=days)},
-    ).pl()
+        parameters={"as_of": as_of, "since": as_of - timedelta(days=days)},
+    )
 
 
 def hourly_history(con: duckdb.DuckDBPyConnection, *, as_of: datetime, days: int) -> pl.DataFrame:
     """The hours of the last `days` days as they were known, with gaps as rows."""
-    return con.sql(
+    return fetch(
+        con,
         f"""SELECT h.meter_id, h.interval_start_utc, h.interval_end_utc, h.local_date, h.local_hour,
                v.demand_reported_kwh, v.demand_kwh, coalesce(v.quality, 'missing') AS quality,
                v.meter_id IS NULL AS is_gap, v.known_from_utc AS known_at_utc,
@@ -56,31 +61,34 @@ def hourly_history(con: duckdb.DuckDBPyConnection, *, as_of: datetime, days: int
             ON v.meter_id = h.meter_id AND v.interval_start_utc = h.interval_start_utc
         WHERE h.interval_end_utc <= $as_of AND h.interval_start_utc >= $since
         ORDER BY h.meter_id, h.interval_start_utc""",
-        params={"as_of": as_of, "since": as_of - timedelta(days=days)},
-    ).pl()
+        parameters={"as_of": as_of, "since": as_of - timedelta(days=days)},
+    )
 
 
 def meters(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     """Master data of all meters."""
-    return con.sql("SELECT * FROM raw.meters ORDER BY meter_id").pl()
+    return fetch(con, "SELECT * FROM raw.meters ORDER BY meter_id")
 
 
 def actuals(con: duckdb.DuckDBPyConnection, *, as_of: datetime, since: datetime) -> pl.DataFrame:
     """Demand per meter and hour as known at `as_of`, from `since` on."""
-    return con.sql(
+    return fetch(
+        con,
         f"SELECT meter_id, interval_start_utc, demand_kwh, local_date FROM intermediate.int_demand_versions "
         f"WHERE {AS_OF} AND interval_start_utc >= $since AND demand_kwh IS NOT NULL ORDER BY ALL",
-        params={"as_of": as_of, "since": since},
-    ).pl()
+        parameters={"as_of": as_of, "since": since},
+    )
 
 
 def published(con: duckdb.DuckDBPyConnection, *, since: datetime, until: datetime) -> pl.DataFrame:
     """What others published per UTC hour."""
-    return con.sql(
-        "SELECT meter_id, publisher, interval_start_utc, energy_kwh, known_at_utc FROM intermediate.int_published_by_hour "
+    return fetch(
+        con,
+        "SELECT meter_id, publisher, interval_start_utc, energy_kwh, known_at_utc "
+        "FROM intermediate.int_published_by_hour "
         "WHERE interval_start_utc >= $since AND interval_start_utc < $until ORDER BY ALL",
-        params={"since": since, "until": until},
-    ).pl()
+        parameters={"since": since, "until": until},
+    )
 
 
 def machine_features(
@@ -90,22 +98,24 @@ def machine_features(
 
     The newest issue time of each machine has no label: it is the one to forecast.
     """
-    return con.sql(
+    return fetch(
+        con,
         """SELECT f.*, t.energy_kwh
         FROM features.feat_machine_15min f
         LEFT JOIN (SELECT * FROM marts.fct_telemetry_15min WHERE known_at_utc <= $at) t
             ON t.machine_id = f.machine_id AND t.interval_start_utc = f.interval_start_utc
         WHERE f.issued_at_utc <= $at AND f.issued_at_utc >= $since
         ORDER BY f.machine_id, f.issued_at_utc""",
-        params={"at": issued_at, "since": issued_at - timedelta(days=labelled_days or 14)},
-    ).pl()
+        parameters={"at": issued_at, "since": issued_at - timedelta(days=labelled_days or 14)},
+    )
 
 
 def issue_forecasts(con: duckdb.DuckDBPyConnection, issued_at: datetime) -> pl.DataFrame:
     """The forecasts of one issue time, newest revision: of the model that spoke last for each meter."""
-    return con.sql(
+    return fetch(
+        con,
         """SELECT * EXCLUDE (dagster_run_id) FROM forecasts.demand_forecasts WHERE issued_at_utc = $at
         QUALIFY revision = max(revision) OVER (PARTITION BY meter_id, model_version, interval_start_utc, quantile)
         ORDER BY meter_id, interval_start_utc, quantile""",
-        params={"at": issued_at},
-    ).pl()
+        parameters={"at": issued_at},
+    )

@@ -1,6 +1,6 @@
 """Jobs launched in this process, for the command line and the tests."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date
 
 import dagster as dg
@@ -8,7 +8,7 @@ import dagster as dg
 from energy_assets.config import load_config
 from energy_assets.defs.automation.jobs import RETRAIN
 from energy_assets.defs.automation.repair import repair_dead_runs
-from energy_assets.defs.issues import RANGE_END, RANGE_START, default_issue_date
+from energy_assets.defs.issues import PARTITION, RANGE_END, RANGE_START, default_issue_date
 from energy_assets.schedule import latest_issue_date
 from energy_assets.settings import Settings
 from energy_assets.warehouse import Warehouse
@@ -44,42 +44,81 @@ def launch(
     last = until or first
     if last < first or last > newest or first < config.market.history_start:
         raise LaunchError(
-            f"issue dates {first} to {last}: they must lie between market.history_start ({config.market.history_start}) "
-            f"and {newest}, the newest day whose issue hour ({hour}:00 {zone}) has come"
+            f"issue dates {first} to {last}: they must lie between {config.market.history_start} "
+            f"(market.history_start) and {newest}, the newest day whose issue hour ({hour}:00 {zone}) has come"
         )
-    from energy_assets.definitions import definitions
-
-    repository = definitions().get_repository_def()
+    run_job = _in_other_processes if settings.executor == "multiprocess" else _in_this_process
     with dg.DagsterInstance.get() as instance:
         for run_id in repair_dead_runs(instance):
             say(f"run {run_id} had been killed; marked failed")
         say(f"loading {settings.folder}")
-        _execute(repository.get_job("load"), instance, last, last, {})
+        run_job(load_job, instance, last, last, {})
         if issue_date is None:
             last = first = default_issue_date(config, Warehouse.of(settings), now)
         shown = str(first) if first == last else f"{first} to {last}"
         say(f"building for issue date {shown}")
-        _execute(repository.get_job("build"), instance, first, last, RETRAIN if retrain else {})
+        run_job(build_job, instance, first, last, RETRAIN if retrain else {})
     return last
 
 
-def _execute(
-    job: dg.JobDefinition, instance: dg.DagsterInstance, first: date, last: date, run_config: dict[str, object]
+def load_job() -> dg.JobDefinition:
+    """The job `load`; by this function's name the processes of its steps find it again."""
+    return _job("load")
+
+
+def build_job() -> dg.JobDefinition:
+    """The job `build`, likewise."""
+    return _job("build")
+
+
+def _job(name: str) -> dg.JobDefinition:
+    from energy_assets.definitions import definitions
+
+    return definitions().get_repository_def().get_job(name)
+
+
+def _in_this_process(
+    job: Callable[[], dg.JobDefinition],
+    instance: dg.DagsterInstance,
+    first: date,
+    last: date,
+    run_config: Mapping[str, object],
 ) -> None:
-    partition = (
-        {"partition_key": first.isoformat()}
-        if first == last
-        else {"tags": {RANGE_START: first.isoformat(), RANGE_END: last.isoformat()}}
-    )
-    result = job.execute_in_process(
-        instance=instance,
-        run_config={"loggers": {"console": {}}, **run_config},  # the progress logger instead of all events
-        raise_on_error=False,
-        **partition,  # type: ignore[arg-type]
-    )
+    result = job().execute_in_process(
+        instance=instance, run_config=_with_progress(run_config), tags=_tags(first, last), raise_on_error=False,
+        partition_key=first.isoformat() if first == last else None,
+    )  # fmt: skip
+    _expect_success(result)
+
+
+def _in_other_processes(
+    job: Callable[[], dg.JobDefinition],
+    instance: dg.DagsterInstance,
+    first: date,
+    last: date,
+    run_config: Mapping[str, object],
+) -> None:
+    """By the executor of the definitions, which `execute_in_process` would pass over."""
+    with dg.execute_job(
+        dg.reconstructable(job), instance=instance, run_config=_with_progress(run_config), tags=_tags(first, last)
+    ) as result:
+        _expect_success(result)
+
+
+def _with_progress(run_config: Mapping[str, object]) -> dict[str, object]:
+    return {"loggers": {"console": {}}, **run_config}  # the progress logger instead of all events
+
+
+def _tags(first: date, last: date) -> dict[str, str]:
+    if first == last:
+        return {PARTITION: first.isoformat()}
+    return {RANGE_START: first.isoformat(), RANGE_END: last.isoformat()}
+
+
+def _expect_success(result: dg.ExecuteInProcessResult | dg.JobExecutionResult) -> None:
     if not result.success:
         failed = [e.step_key for e in result.all_events if e.is_step_failure]
         raise LaunchError(
-            f"{job.name}: failed in {', '.join(map(str, failed)) or 'set-up'}; what stood before stands as it was. "
-            f"Run {result.run_id} in the UI (`make ui`) has the details; running again goes on."
+            f"{result.dagster_run.job_name}: failed in {', '.join(map(str, failed)) or 'set-up'}; what stood before "
+            f"stands as it was. Run {result.run_id} in the UI (`make ui`) has the details; running again goes on."
         )

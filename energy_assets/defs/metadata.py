@@ -10,8 +10,17 @@ import duckdb
 from energy_assets.contracts import Table
 from energy_assets.warehouse import first_row
 
-TIME_COLUMNS = ("interval_start_utc", "valid_at_utc", "observed_at_utc", "window_start_utc", "start_utc", "issued_at_utc",
-                "local_date", "trained_at_utc", "decided_at_utc")  # fmt: skip
+TIME_COLUMNS = (
+    "interval_start_utc",
+    "valid_at_utc",
+    "observed_at_utc",
+    "window_start_utc",
+    "start_utc",
+    "issued_at_utc",
+    "local_date",
+    "trained_at_utc",
+    "decided_at_utc",
+)
 
 
 def column_schema(table: Table) -> dg.TableSchema:

@@ -64,7 +64,7 @@ class ProgressHandler(logging.Handler):
         return f"    {error.message.strip()}" if error is not None else ""
 
 
-@dg.logger(description="A line per step and per failed check.")
+@dg.logger(config_schema={}, description="A line per step and per failed check.")
 def progress_logger(init_context: dg.InitLoggerContext) -> logging.Logger:
     """The console logger of every run."""
     logger = logging.Logger("energy_assets.progress", level=logging.DEBUG)

@@ -3,7 +3,7 @@
 Belongs here: everything that holds a connection. Does not belong here: formats (`sources`), models, Dagster.
 """
 
-from energy_assets.warehouse.connection import Warehouse, WarehouseBusyError, first_row
+from energy_assets.warehouse.connection import Warehouse, WarehouseBusyError, fetch, first_row
 from energy_assets.warehouse.fingerprint import fingerprint, fingerprints
 from energy_assets.warehouse.ingestion import LoadReport, load_sources
 from energy_assets.warehouse.publishing import Manifest, current_manifest, publish
@@ -18,6 +18,7 @@ __all__ = [
     "append_revisions",
     "current_manifest",
     "ensure_tables",
+    "fetch",
     "fingerprint",
     "fingerprints",
     "first_row",

@@ -89,7 +89,7 @@ class Warehouse:
     def frame(self, sql: str, parameters: Sequence[Any] | None = None) -> pl.DataFrame:
         """The result of a query, read with a connection of its own."""
         with self.connect(read_only=True) as con:
-            return con.sql(sql, params=parameters).pl()
+            return fetch(con, sql, parameters)
 
     def _open(self, read_only: bool) -> duckdb.DuckDBPyConnection:
         config = self._limits()
@@ -124,6 +124,14 @@ class Warehouse:
                     ) from error
                 time.sleep(pause * random.uniform(0.5, 1.5))  # jitter keeps two waiters from meeting again and again
                 pause = min(pause * 1.6, 1.0)
+
+
+def fetch(
+    con: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[Any] | dict[str, Any] | None = None
+) -> pl.DataFrame:
+    """A query's result as a frame."""
+    result: pl.DataFrame = con.sql(sql, params=parameters).pl()
+    return result
 
 
 def first_row(

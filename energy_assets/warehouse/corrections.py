@@ -16,7 +16,7 @@ from energy_assets.config import MeterFiles, Simulation
 from energy_assets.config.sources import Source
 from energy_assets.contracts import TABLES, Table
 from energy_assets.sources.base import REJECTED_SCHEMA, Batch
-from energy_assets.warehouse.connection import first_row
+from energy_assets.warehouse.connection import fetch, first_row
 from energy_assets.warehouse.writes import append_new, registered, replace_by_key
 
 MASTER_DATA = ("raw.meters", "raw.weather_locations", "raw.meter_locations", "raw.tariffs", "raw.shiftable_loads")
@@ -72,7 +72,7 @@ def _without_conflicts(
 ) -> tuple[dict[str, pl.DataFrame], pl.DataFrame]:
     """Takes out meters that another source describes as something else: two meters must not share an id."""
     meters = tables["raw.meters"]
-    known = con.sql("SELECT meter_id, kind, timezone, interval_minutes, source FROM raw.meters").pl()
+    known = fetch(con, "SELECT meter_id, kind, timezone, interval_minutes, source FROM raw.meters")
     shortest = known.filter(pl.col("source") == source.name).select("meter_id", shortest="interval_minutes")
     meters = (
         meters.join(shortest, on="meter_id", how="left")

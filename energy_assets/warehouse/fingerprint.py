@@ -19,10 +19,7 @@ def fingerprint(con: duckdb.DuckDBPyConnection, table: str) -> str:
     A sum (not an exclusive or) so that a doubled row does not cancel out.
     """
     columns = ", ".join(f'"{c}"' for c in content_columns(con, table))
-    row = first_row(
-        con,
-        f"SELECT count(*), coalesce(sum(hash({columns})::HUGEINT), 0)::VARCHAR FROM {table}",  # names from the catalogue
-    )
+    row = first_row(con, f"SELECT count(*), coalesce(sum(hash({columns})::HUGEINT), 0)::VARCHAR FROM {table}")
     assert row is not None
     return f"{row[0]}:{row[1]}"
 
@@ -30,10 +27,7 @@ def fingerprint(con: duckdb.DuckDBPyConnection, table: str) -> str:
 def content_columns(con: duckdb.DuckDBPyConnection, table: str) -> list[str]:
     """Columns that are content: all of a table's but the audit ones, in order."""
     names = [r[0] for r in con.execute(f"DESCRIBE {table}").fetchall()]
-    if table in TABLES:
-        audit = {c.name for c in TABLES[table].columns if c.audit}
-    else:
-        audit = set(AUDIT_NAMES)
+    audit = {c.name for c in TABLES[table].columns if c.audit} if table in TABLES else AUDIT_NAMES
     return [n for n in names if n not in audit]
 
 

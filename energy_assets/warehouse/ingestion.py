@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import polars as pl
@@ -21,7 +22,7 @@ from energy_assets.config import FileSource, Simulation, WarehouseConfig
 from energy_assets.config.sources import Source
 from energy_assets.contracts import TABLES
 from energy_assets.sources.base import Batch, SourceError, SourceFile
-from energy_assets.warehouse.connection import Warehouse, first_row
+from energy_assets.warehouse.connection import Warehouse, fetch, first_row
 from energy_assets.warehouse.corrections import write_batch
 from energy_assets.warehouse.writes import append_new, ensure_tables
 
@@ -100,13 +101,13 @@ def _load_files(
         stat = path.stat()
         with warehouse.connect(read_only=True) as con:
             last = _last_load(con, source.name, shown)
-        same_description = last is not None and last["description_sha256"] == description
-        if same_description and (last["size_bytes"], last["modified_ns"]) == (stat.st_size, stat.st_mtime_ns):
+        same = last is not None and last["description_sha256"] == description
+        if last is not None and same and (last["size_bytes"], last["modified_ns"]) == (stat.st_size, stat.st_mtime_ns):
             report.add(source.name, shown, "unchanged")
             continue
         with path.open("rb") as opened:
             sha256 = hashlib.file_digest(opened, "sha256").hexdigest()
-        if same_description and last["sha256"] == sha256:
+        if last is not None and same and last["sha256"] == sha256:
             report.add(source.name, shown, "unchanged")
             continue
         entry = {"path": shown, "sha256": sha256, "description_sha256": description, "size_bytes": stat.st_size,
@@ -165,9 +166,9 @@ def _commit(
     progress(f"{source.name}: {entry['path']}: {batch.rows:,} rows, {written.rows:,} new, {rejected.height:,} rejected")
 
 
-def _last_load(con: duckdb.DuckDBPyConnection, source: str, path: str) -> dict[str, object] | None:
+def _last_load(con: duckdb.DuckDBPyConnection, source: str, path: str) -> dict[str, Any] | None:
     newest = "SELECT * FROM raw.load_ledger WHERE source = ? AND path = ? ORDER BY load_id DESC LIMIT 1"
-    rows = con.sql(newest, params=[source, path]).pl()
+    rows = fetch(con, newest, parameters=[source, path])
     return rows.row(0, named=True) if rows.height else None
 
 

@@ -143,7 +143,8 @@ def _write_parquet(
         month = _month_expression(con, name)
         columns = ", ".join(f'"{c}"' for c in content_columns(con, name))
         marks = con.execute(
-            f"SELECT {month} AS part, count(*) || ':' || sum(hash({columns})::HUGEINT) FROM {name} GROUP BY 1 ORDER BY 1"
+            f"SELECT {month} AS part, count(*) || ':' || sum(hash({columns})::HUGEINT) FROM {name} "
+            "GROUP BY 1 ORDER BY 1"
         ).fetchall() or [("all", "0:0")]
         schema, table = name.split(".")
         target = folder / schema / table

@@ -11,7 +11,7 @@ from energy_assets.defs.issues import run_issues
 from energy_assets.defs.metadata import table_metadata, table_spec
 from energy_assets.defs.resources import POOL, WarehouseResource
 from energy_assets.defs.transformation.dbt_models import morning_freshness
-from energy_assets.warehouse import append_new, first_row, replace_by_key
+from energy_assets.warehouse import append_new, fetch, first_row, replace_by_key
 
 INCUMBENTS, PEAKS = TABLES["flexibility.incumbent_peaks"], TABLES["flexibility.demand_peaks"]
 HOURLY = dg.AssetKey(["marts", "fct_demand_hourly"])
@@ -74,11 +74,12 @@ def build_peaks(partitions: dg.PartitionsDefinition[str], timezone: str) -> dg.A
                 "SELECT count(*) FROM flexibility.demand_peaks WHERE probability NOT BETWEEN 0 AND 1 "
                 "OR peak_p10_kw > peak_p50_kw OR peak_p50_kw > peak_p90_kw OR window_end_utc <= window_start_utc",
             )
-            newest = con.sql(
+            newest = fetch(
+                con,
                 "SELECT meter_id, threshold_basis, probability, level FROM flexibility.demand_peaks "
                 "WHERE issued_at_utc = $at ORDER BY probability DESC, meter_id, threshold_basis LIMIT 20",
-                params={"at": issues.last_time},
-            ).pl()
+                parameters={"at": issues.last_time},
+            )
             lines = "\n".join(f"| {m} | {b} | {p:.2f} | {level} |" for m, b, p, level in newest.rows())
             yield dg.MaterializeResult(
                 asset_key=[PEAKS.schema, PEAKS.name],

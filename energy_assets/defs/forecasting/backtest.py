@@ -15,7 +15,7 @@ from energy_assets.defs.frames import actuals, kinds_of_meters, labelled_feature
 from energy_assets.defs.issues import run_issues
 from energy_assets.defs.metadata import table_metadata, table_spec
 from energy_assets.defs.resources import POOL, WarehouseResource
-from energy_assets.warehouse import append_new
+from energy_assets.warehouse import append_new, fetch
 
 FORECASTS, SCORES = TABLES["forecasts.backtest_forecasts"], TABLES["monitoring.backtest_scores"]
 OURS = forecasting.MODEL_NAME
@@ -121,12 +121,13 @@ def newest_backtests(con: duckdb.DuckDBPyConnection, at: datetime) -> dict[str, 
 def _results(energy: WarehouseResource, at: datetime) -> Iterator[dg.MaterializeResult[None]]:
     with energy.warehouse.connect(read_only=True) as con:
         newest = newest_backtests(con, at)
-        table = con.sql(
+        table = fetch(
+            con,
             """SELECT meter_id AS kind, model_name, round(100 * value, 2) AS wape_pct, n FROM monitoring.backtest_scores
             WHERE list_contains($ids, backtest_id) AND slice = 'all' AND metric = 'wape' AND meter_id LIKE 'all:%'
             ORDER BY kind, wape_pct""",
-            params={"ids": list(newest.values())},
-        ).pl()
+            parameters={"ids": list(newest.values())},
+        )
         metadata = {t: table_metadata(con, t) for t in (FORECASTS, SCORES)}
     baselines = table.filter(pl.col("model_name").is_in(list(BASELINES)))
     ours = table.filter(pl.col("model_name") == OURS).select("kind", ours="wape_pct")

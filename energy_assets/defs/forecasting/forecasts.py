@@ -16,7 +16,7 @@ from energy_assets.defs.issues import run_issues
 from energy_assets.defs.metadata import plot, table_metadata, table_spec
 from energy_assets.defs.resources import POOL, WarehouseResource
 from energy_assets.defs.transformation.dbt_models import morning_freshness
-from energy_assets.warehouse import append_revisions
+from energy_assets.warehouse import append_revisions, fetch
 
 TABLE = TABLES["forecasts.demand_forecasts"]
 KEY = dg.AssetKey([TABLE.schema, TABLE.name])
@@ -112,18 +112,20 @@ def _next_quarter_hour(machines: pl.DataFrame, issued_at: datetime, seed: int) -
 
 
 def _result(con: duckdb.DuckDBPyConnection, issued_at: datetime, new: int) -> dg.MaterializeResult[None]:
-    newest = con.sql(
+    newest = fetch(
+        con,
         """SELECT meter_id, interval_start_utc, quantile, demand_kwh, quality, kind, timezone
         FROM forecasts.demand_forecasts JOIN raw.meters USING (meter_id)
         WHERE issued_at_utc = $at
         QUALIFY revision = max(revision) OVER (PARTITION BY meter_id, model_version)
         ORDER BY ALL""",
-        params={"at": issued_at},
-    ).pl()
-    expected = con.sql(
+        parameters={"at": issued_at},
+    )
+    expected = fetch(
+        con,
         "SELECT meter_id, count(*) AS hours FROM features.feat_demand_day_ahead WHERE issued_at_utc = $at GROUP BY 1",
-        params={"at": issued_at},
-    ).pl()
+        parameters={"at": issued_at},
+    )
     crossing = newest.filter(
         pl.col("demand_kwh") < pl.col("demand_kwh").shift(1).over("meter_id", "interval_start_utc", order_by="quantile")
     ).height

@@ -13,13 +13,13 @@ from energy_assets.defs.issues import RANGE_START, run_issues
 from energy_assets.defs.metadata import plot, table_metadata, table_spec
 from energy_assets.defs.resources import POOL, WarehouseResource
 from energy_assets.sources.public_holidays import public_holidays
-from energy_assets.warehouse import LoadReport, first_row, load_sources, replace_by_key
+from energy_assets.warehouse import LoadReport, fetch, first_row, load_sources, replace_by_key
 
 RAW = [t for t in TABLES.values() if t.schema == "raw"]
 # Tables that other processes append to; loading only sees to it that they exist.
 WITHOUT_LINEAGE_FROM_WRITERS = {
     "raw.feedback": "People's statements; written by the command line and files in landing/.",
-    "raw.demand_exclusions": "Appended to by detectors and people, and applied at the next run: an edge would be a cycle.",
+    "raw.demand_exclusions": "Appended to by detectors and people, applied at the next run: an edge would be a cycle.",
 }
 
 
@@ -41,7 +41,7 @@ def build_raw_tables(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefin
             dg.AssetCheckSpec(
                 "contract_holds",
                 asset=[table.schema, table.name],
-                description="Columns and types in DuckDB are those of the contract, and no key of the newest load is doubled.",
+                description="Columns and types are those of the contract, and no key of the newest load is doubled.",
                 blocking=True,
             )
             for table in RAW
@@ -107,15 +107,18 @@ def _extra(con: duckdb.DuckDBPyConnection, table: Table, report: LoadReport, ran
         extra["files"] = dg.MetadataValue.md(_markdown(files.head(50)))
         extra["rejected_in_this_run"] = int(files["rejected"].sum())
     if table.name == "rejected_rows":
-        reasons = con.sql(
-            "SELECT source, reason, count(*) AS rows, min(message) AS example FROM raw.rejected_rows GROUP BY ALL ORDER BY ALL"
-        ).pl()
+        reasons = fetch(
+            con,
+            "SELECT source, reason, count(*) AS rows, min(message) AS example FROM raw.rejected_rows "
+            "GROUP BY ALL ORDER BY ALL",
+        )
         extra["reasons"] = dg.MetadataValue.md(_markdown(reasons.head(50)))
     if table.name == "meter_readings":
-        days = con.sql(
+        days = fetch(
+            con,
             "SELECT date_trunc('month', interval_start_utc)::DATE AS day, count(*) AS rows FROM raw.meter_readings "
-            "GROUP BY 1 ORDER BY 1"
-        ).pl()
+            "GROUP BY 1 ORDER BY 1",
+        )
         if days.height:
             extra["plot"] = plot(plots.row_counts_by_day(days, "Rows per month"))
     return extra

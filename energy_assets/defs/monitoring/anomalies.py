@@ -14,7 +14,7 @@ from energy_assets.defs.issues import run_issues
 from energy_assets.defs.metadata import table_metadata, table_spec
 from energy_assets.defs.resources import POOL, WarehouseResource
 from energy_assets.defs.transformation.dbt_models import morning_freshness
-from energy_assets.warehouse import first_row, replace_by_key
+from energy_assets.warehouse import fetch, first_row, replace_by_key
 
 TABLE = TABLES["monitoring.demand_anomalies"]
 KEY = dg.AssetKey([TABLE.schema, TABLE.name])
@@ -60,9 +60,7 @@ def build_anomalies(partitions: dg.PartitionsDefinition[str], timezone: str) -> 
             described = meters(con)
             hourly = hourly_history(con, as_of=at, days=HISTORY_DAYS + window)
             found = monitoring.detect(hourly, described, _duplicates(con, at, window), issued_at=at, window_days=window)
-            known = con.sql(
-                "SELECT anomaly_id, detected_at_utc AS first_detected FROM monitoring.demand_anomalies"
-            ).pl()
+            known = fetch(con, "SELECT anomaly_id, detected_at_utc AS first_detected FROM monitoring.demand_anomalies")
         found = (
             found.join(known, on="anomaly_id", how="left")
             .with_columns(detected_at_utc=pl.min_horizontal("detected_at_utc", "first_detected"))
@@ -99,10 +97,11 @@ def build_anomalies(partitions: dg.PartitionsDefinition[str], timezone: str) -> 
 
 def _duplicates(con: duckdb.DuckDBPyConnection, at: datetime, window: int) -> pl.DataFrame:
     """Intervals that came more than once with the same value: a stream that repeats itself."""
-    return con.sql(
+    return fetch(
+        con,
         """SELECT meter_id, interval_start_utc, count(*) AS versions FROM raw.meter_readings
         WHERE known_at_utc <= $at AND interval_start_utc >= $at::TIMESTAMPTZ - to_days($days)
           AND direction = 'import' AND energy_kwh IS NOT NULL
         GROUP BY meter_id, interval_start_utc, energy_kwh HAVING count(*) > 1 ORDER BY ALL""",
-        params={"at": at, "days": window},
-    ).pl()
+        parameters={"at": at, "days": window},
+    )

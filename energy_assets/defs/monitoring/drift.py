@@ -15,7 +15,7 @@ from energy_assets.defs.frames import actuals, kinds_of_meters, labelled_feature
 from energy_assets.defs.issues import run_issues
 from energy_assets.defs.metadata import table_metadata, table_spec
 from energy_assets.defs.resources import POOL, WarehouseResource
-from energy_assets.warehouse import replace_by_key
+from energy_assets.warehouse import fetch, replace_by_key
 
 TABLE = TABLES["monitoring.drift_scores"]
 KEY = dg.AssetKey([TABLE.schema, TABLE.name])
@@ -43,7 +43,7 @@ def build_drift(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition
                 group_name="monitoring",
                 kinds={"evidently", "file"},
                 owners=["team:forecasting"],
-                description="`reports/drift/<issue date>.html`: Evidently's report on target and main features per kind.",
+                description="`reports/drift/<issue date>.html`: Evidently on target and main features of each kind.",
             ),
         ],
         check_specs=[
@@ -104,12 +104,13 @@ def build_drift(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition
 
 def _residuals(con: duckdb.DuckDBPyConnection, at: datetime) -> pl.DataFrame:
     """Our medians of the newest backtests beside what came true."""
-    forecasts = con.sql(
+    forecasts = fetch(
+        con,
         """SELECT meter_id, kind, interval_start_utc, demand_kwh AS predicted_kwh
         FROM forecasts.backtest_forecasts JOIN raw.meters USING (meter_id)
         WHERE list_contains($ids, backtest_id) AND model_name = $ours AND quantile = 0.5 ORDER BY ALL""",
-        params={"ids": list(newest_backtests(con, at).values()), "ours": OURS},
-    ).pl()
+        parameters={"ids": list(newest_backtests(con, at).values()), "ours": OURS},
+    )
     if forecasts.is_empty():
         return forecasts.with_columns(actual_kwh=pl.lit(None, dtype=pl.Float64), local_date=pl.lit(None, dtype=pl.Date))
     since = forecasts["interval_start_utc"].min()

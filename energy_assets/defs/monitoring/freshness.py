@@ -15,7 +15,7 @@ def build_freshness_checks() -> list[dg.AssetChecksDefinition]:
     @dg.asset_check(
         asset=["marts", "fct_demand_hourly"],
         name="readings_are_recent",
-        description=f"Every meter's newest reading is at most {STALE_HOURS} h before the issue time. Stale ones get a fallback.",
+        description=f"Every meter's newest reading is at most {STALE_HOURS} h before the issue time; else a fallback.",
         pool=POOL,
     )
     def readings_are_recent(context: dg.AssetCheckExecutionContext, energy: WarehouseResource) -> dg.AssetCheckResult:
@@ -30,7 +30,7 @@ def build_freshness_checks() -> list[dg.AssetChecksDefinition]:
         return dg.AssetCheckResult(
             passed=not stale,
             severity=dg.AssetCheckSeverity.WARN,
-            metadata={"stale_meters": len(stale), "newest": dg.MetadataValue.json({m: t for m, t in stale[:200]})},
+            metadata={"stale_meters": len(stale), "newest": dg.MetadataValue.json(dict(stale[:200]))},
         )
 
     @dg.asset_check(

@@ -11,7 +11,7 @@ from energy_assets.defs.frames import actuals
 from energy_assets.defs.issues import run_issues
 from energy_assets.defs.metadata import table_metadata, table_spec
 from energy_assets.defs.resources import POOL, WarehouseResource
-from energy_assets.warehouse import replace_by_key
+from energy_assets.warehouse import fetch, replace_by_key
 
 TABLE = TABLES["monitoring.forecast_scores"]
 BACK_DAYS = 14  # late readings and corrections mend the scores of so many issue days
@@ -46,15 +46,18 @@ def build_scores(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinitio
         at, since = issues.last_time, issues.first_time - timedelta(days=BACK_DAYS)
         with energy.warehouse.connect(read_only=True) as con:
             window = {"since": since, "at": at}
-            forecasts = con.sql(
-                "SELECT * EXCLUDE (dagster_run_id) FROM forecasts.demand_forecasts WHERE issued_at_utc BETWEEN $since AND $at",
-                params=window,
-            ).pl()
-            known = con.sql(
+            forecasts = fetch(
+                con,
+                "SELECT * EXCLUDE (dagster_run_id) FROM forecasts.demand_forecasts "
+                "WHERE issued_at_utc BETWEEN $since AND $at",
+                parameters=window,
+            )
+            known = fetch(
+                con,
                 "SELECT meter_id, issued_at_utc, interval_start_utc, demand_lag_7d_kwh AS demand_kwh, issue_basis "
                 "FROM features.feat_demand_day_ahead WHERE issued_at_utc BETWEEN $since AND $at",
-                params=window,
-            ).pl()
+                parameters=window,
+            )
             scores = monitoring.score_forecasts(
                 forecasts, actuals(con, as_of=at, since=since), known.drop("issue_basis"), known
             )

@@ -46,7 +46,7 @@ class EnergyTranslator(DagsterDbtTranslator):
     def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
         """The folder's group."""
         folder = dbt_resource_props["fqn"][1]
-        return GROUP_OF_FOLDER.get(folder, folder)
+        return str(GROUP_OF_FOLDER.get(folder, folder))
 
     def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> list[str]:
         """The team that answers for the group."""

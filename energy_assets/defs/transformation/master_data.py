@@ -1,7 +1,7 @@
 """Whether meters or places are described otherwise than when the marts were built.
 
-Incremental models follow new loads. A meter's zone, country, capacity or places come with no load of their own but change
-its whole history, so a change of them asks for a full refresh. New meters and the rows they bring need none.
+Incremental models follow new loads. A meter's zone, country, capacity or places come with no load of their own but
+change its whole history, so a change of them asks for a full refresh. New meters and the rows they bring need none.
 """
 
 import json
@@ -13,10 +13,13 @@ from energy_assets.warehouse import Warehouse
 
 METERS = """
 SELECT meter_id, hash(kind, timezone, country, interval_minutes, capacity_kw,
-    (SELECT list(location_id ORDER BY 1) FROM raw.meter_locations l WHERE l.meter_id = m.meter_id))::VARCHAR
+    (SELECT list(location_id ORDER BY location_id) FROM raw.meter_locations l WHERE l.meter_id = m.meter_id))::VARCHAR
 FROM raw.meters m ORDER BY 1
 """
-PLACES = "SELECT coalesce(string_agg(location_id || ':' || coalesce(country, ''), ',' ORDER BY 1), '') FROM raw.weather_locations"
+PLACES = """
+SELECT coalesce(string_agg(location_id || ':' || coalesce(country, ''), ',' ORDER BY location_id), '')
+FROM raw.weather_locations
+"""
 
 
 @dataclass(frozen=True)
