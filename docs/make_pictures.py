@@ -1,57 +1,62 @@
 """Makes the pictures of the README anew.
 
     make run WAREHOUSE=/path/to/france ISSUE_DATE=2022-11-20      # docs/examples/france/sources.yaml
-    .venv/bin/python docs/make_pictures.py forecast /path/to/france FR docs/images/forecast_france.png
+    .venv/bin/python docs/make_pictures.py week /path/to/france FR docs/images/forecast_france.png
     make ui                                                        # in another terminal
     .venv/bin/python docs/make_pictures.py graph http://localhost:3000 docs/images/graph.png    # needs chromium
 
-A forecast is drawn from the published copy: the newest issue of a meter, what the publisher said, and what came true.
+Everything is read from the published copy.
 """
 
 from __future__ import annotations
 
-import io
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import duckdb
-import polars as pl
 from PIL import Image
 
 from energy_assets import plots
 
-QUANTILES = {"p05_kwh": 0.05, "p10_kwh": 0.1, "p25_kwh": 0.25, "p50_kwh": 0.5, "p75_kwh": 0.75, "p90_kwh": 0.9,
-             "p95_kwh": 0.95}  # fmt: skip
+WEEK = """
+SELECT b.interval_start_utc, b.quantile, b.demand_kwh, h.demand_kwh AS actual_kwh, p.demand_kwh AS publisher_kwh,
+       m.name, m.timezone
+FROM forecasts.backtest_forecasts b
+JOIN marts.dim_meters m USING (meter_id)
+LEFT JOIN marts.fct_demand_hourly h USING (meter_id, interval_start_utc)
+LEFT JOIN forecasts.backtest_forecasts p
+    ON p.backtest_id = b.backtest_id AND p.meter_id = b.meter_id AND p.interval_start_utc = b.interval_start_utc
+    AND p.publisher IS NOT NULL
+WHERE b.meter_id = $meter AND b.model_name = 'demand_blend'
+QUALIFY b.issued_at_utc > max(b.issued_at_utc) OVER () - INTERVAL 7 DAY
+ORDER BY b.interval_start_utc, b.quantile
+"""
 
 
-def forecast(warehouse: Path, meter_id: str, target: Path) -> None:
-    """The newest forecast of a meter with its bands, the publisher's and the actual demand."""
+def week(warehouse: Path, meter_id: str, target: Path) -> None:
+    """The last seven days of the rolling-origin evaluation: bands, the publisher's forecast, and what came true."""
     with duckdb.connect(str(warehouse / "serving" / "energy.duckdb"), read_only=True) as con:
         con.execute("SET TimeZone='UTC'")
-        day = con.sql(
-            "SELECT n.*, h.demand_kwh AS actual_kwh FROM reporting.next_day_demand n "
-            "LEFT JOIN marts.fct_demand_hourly h USING (meter_id, interval_start_utc) "
-            "WHERE n.meter_id = $meter ORDER BY n.interval_start_utc",
-            params={"meter": meter_id},
-        ).pl()
-    if day.is_empty():
-        sys.exit(f"no forecast of {meter_id} in {warehouse}")
-    first = day.row(0, named=True)
-    bands = day.unpivot(
-        list(QUANTILES), index="interval_start_utc", variable_name="quantile", value_name="demand_kwh"
-    ).with_columns(pl.col("quantile").replace_strict(QUANTILES))
-    publisher = day.select("interval_start_utc", demand_kwh="publisher_forecast_kwh").drop_nulls()
-    actual = day.select("interval_start_utc", demand_kwh="actual_kwh").drop_nulls()
-    issued = first["issued_at_utc"].astimezone(ZoneInfo(first["timezone"]))
-    title = f"{first['meter_name']}, {first['local_date']}: forecast of {issued:%Y-%m-%d %H:%M}"
-    target.write_bytes(plots.forecast_band(bands, title, actual, publisher, timezone=first["timezone"]))
+        hours = con.sql(WEEK, params={"meter": meter_id}).pl()
+    if hours.is_empty():
+        sys.exit(f"no evaluated forecast of {meter_id} in {warehouse}")
+    name, timezone = hours.row(0, named=True)["name"], hours.row(0, named=True)["timezone"]
+    each = hours.unique("interval_start_utc").sort("interval_start_utc")
+    target.write_bytes(
+        plots.forecast_band(
+            hours.select("interval_start_utc", "quantile", "demand_kwh"),
+            f"{name}: seven days, each forecast on the morning before",
+            each.select("interval_start_utc", demand_kwh="actual_kwh").drop_nulls(),
+            each.select("interval_start_utc", demand_kwh="publisher_kwh").drop_nulls(),
+            timezone=timezone,
+        )
+    )
 
 
 def graph(address: str, target: Path) -> None:
-    """The UI's graph of all assets, as a person sees it."""
+    """The UI's graph of the asset groups, as a person sees it."""
     with tempfile.TemporaryDirectory() as folder:
         shot = Path(folder) / "shot.png"
         subprocess.run(
@@ -60,15 +65,14 @@ def graph(address: str, target: Path) -> None:
              f"--screenshot={shot}", f"{address}/asset-groups"],
             check=True, capture_output=True, timeout=180,
         )  # fmt: skip
-        picture = Image.open(io.BytesIO(shot.read_bytes())).convert("RGB")
-        picture.quantize(64).save(target, optimize=True)
+        Image.open(shot).convert("RGB").quantize(64).save(target, optimize=True)
 
 
 if __name__ == "__main__":
     match sys.argv[1:]:
-        case ["forecast", folder, meter, out]:
-            forecast(Path(folder), meter, Path(out))
-        case ["graph", url, out]:
-            graph(url, Path(out))
+        case ["week", folder, meter, out]:
+            week(Path(folder), meter, Path(out))
+        case ["graph", address, out]:
+            graph(address, Path(out))
         case _:
             sys.exit(__doc__)

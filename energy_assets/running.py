@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,6 +18,8 @@ from pathlib import Path
 from energy_assets.config import ConfigError, load_config
 from energy_assets.dbt import DbtError, ensure_manifest
 from energy_assets.settings import PROJECT_ROOT, Settings
+
+WORKSPACE = PROJECT_ROOT / "workspace.yaml"
 
 
 class RunError(RuntimeError):
@@ -44,28 +47,22 @@ def run_warehouse(issue_date: date | None, until: date | None = None, *, retrain
 
 
 def open_ui(host: str, port: int) -> int:
-    """Runs `dagster dev` for the warehouse until it is stopped; returns its exit code."""
+    """Runs the web server and the daemon for the warehouse until they are stopped; returns the exit code."""
     settings = Settings()
     prepare(settings)
     from energy_assets.defs.launching import repair
 
     for run_id in repair():
         _say(f"run {run_id} had been killed; marked failed")
-    return subprocess.call(
-        [
-            sys.executable,
-            "-m",
-            "dagster",
-            "dev",
-            "-w",
-            str(PROJECT_ROOT / "workspace.yaml"),
-            "-h",
-            host,
-            "-p",
-            str(port),
-        ],
-        cwd=PROJECT_ROOT,
-    )
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the daemon does not outlive this process
+    programs = Path(sys.executable).parent
+    daemon = subprocess.Popen([programs / "dagster-daemon", "run", "-w", WORKSPACE], cwd=PROJECT_ROOT)
+    web = [programs / "dagster-webserver", "-w", WORKSPACE, "-h", host, "-p", str(port)]
+    try:
+        return subprocess.call(web, cwd=PROJECT_ROOT)
+    finally:
+        daemon.terminate()
+        daemon.wait()
 
 
 def prepare(settings: Settings) -> None:

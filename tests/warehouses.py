@@ -85,6 +85,13 @@ class Folder:
             raise RunFailed(f"exit code {done.exit_code}\n{done.output[-4000:]}") from done.exception
         return done.stderr
 
+    def refused(self, *arguments: str, now: datetime = NOW) -> str:
+        """The message of a run that cannot start."""
+        with self.environment(now):
+            done = CliRunner().invoke(main, ["run", "--warehouse", str(self.path), *arguments])
+        assert done.exit_code == 1, done.output[-4000:]
+        return done.stderr
+
     def spawn(
         self, *arguments: str, now: datetime = NOW, stderr: int = subprocess.PIPE, **more: str
     ) -> subprocess.Popen[str]:

@@ -81,7 +81,7 @@ class Warehouse:
         try:
             con.execute("SET TimeZone='UTC'")
             con.execute(f"ATTACH '{quoted(target)}' AS target (STORAGE_VERSION '{STORAGE_VERSION}')")
-            con.execute("USE working")
+            con.execute(f'USE "{self.database.stem}"')
             yield con
         finally:
             con.close()
@@ -100,7 +100,8 @@ class Warehouse:
     def _attached(self) -> duckdb.DuckDBPyConnection:
         con = duckdb.connect(config=self._limits())
         try:
-            con.execute(f"ATTACH '{quoted(self.database)}' AS working (READ_ONLY)")
+            # By the name that DuckDB gives the file itself: views name their tables with it.
+            con.execute(f"ATTACH '{quoted(self.database)}' AS \"{self.database.stem}\" (READ_ONLY)")
         except BaseException:
             con.close()
             raise

@@ -54,7 +54,8 @@ POISON = {
         SELECT * REPLACE (1e9 AS energy_kwh, {LOAD_ID} AS load_id,
                           $at::TIMESTAMPTZ + INTERVAL 1 SECOND AS known_at_utc)
         FROM raw.published_forecasts
-        QUALIFY row_number() OVER (PARTITION BY meter_id, publisher, interval_start_utc ORDER BY known_at_utc DESC) = 1""",
+        QUALIFY row_number() OVER (
+            PARTITION BY meter_id, publisher, interval_start_utc ORDER BY known_at_utc DESC) = 1""",
     "exclusions": """
         INSERT INTO raw.demand_exclusions BY NAME
         SELECT meter_id, $at::TIMESTAMPTZ - INTERVAL 30 DAY AS start_utc, $at::TIMESTAMPTZ - INTERVAL 1 DAY AS end_utc,

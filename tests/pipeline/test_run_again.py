@@ -5,7 +5,8 @@ from __future__ import annotations
 from tests.conftest import Built
 from tests.warehouses import DAY, ISSUED_AT, Folder, differences
 
-BY_ISSUE = """SELECT issued_at_utc, count(*), sum(hash(meter_id, model_version, interval_start_utc, quantile, demand_kwh))
+BY_ISSUE = """
+SELECT issued_at_utc, count(*), sum(hash(meter_id, model_version, interval_start_utc, quantile, demand_kwh))
 FROM forecasts.demand_forecasts GROUP BY 1 ORDER BY 1"""
 
 

@@ -49,7 +49,7 @@ def build_models(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinitio
                 group_name="forecasts",
                 kinds={"lightgbm", "file"},
                 owners=["team:forecasting"],
-                description="`models/<model>/<version>/`: trees, coefficients and calibration as text, with a checksum.",
+                description="`models/<model>/<version>/`: trees, coefficients, calibration as text, with a checksum.",
             ),
         ],
         check_specs=[

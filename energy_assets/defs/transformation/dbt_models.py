@@ -21,7 +21,8 @@ from energy_assets.settings import DBT_PROJECT_DIR, Settings
 GROUP_OF_FOLDER = {"intermediate": "marts"}
 OWNER_OF_GROUP = {"features": "team:forecasting", "reporting": "team:analytics"}
 # Models downstream of the tables that Python makes from features: one step of their own, or Dagster makes many.
-AFTER_PYTHON = "source:forecasts+ source:flexibility+ source:monitoring+"
+MADE_BY_PYTHON = ("forecasts", "flexibility", "monitoring")
+AFTER_PYTHON = " ".join(f"source:{schema}+" for schema in MADE_BY_PYTHON)
 AWAITED = {"marts", "reporting"}  # groups that somebody waits for
 
 
@@ -44,8 +45,11 @@ class EnergyTranslator(DagsterDbtTranslator):
         return dg.AssetKey([dbt_resource_props["schema"], dbt_resource_props["name"]])
 
     def get_group_name(self, dbt_resource_props: Mapping[str, Any]) -> str | None:
-        """The folder's group."""
+        """The folder's group; staging of what Python made belongs to reporting, so that the flow has one direction."""
         folder = dbt_resource_props["fqn"][1]
+        parents = dbt_resource_props.get("depends_on", {}).get("nodes", [])
+        if any(parent.startswith("source.") and parent.split(".")[2] in MADE_BY_PYTHON for parent in parents):
+            return "reporting"
         return str(GROUP_OF_FOLDER.get(folder, folder))
 
     def get_owners(self, dbt_resource_props: Mapping[str, Any]) -> list[str]:
