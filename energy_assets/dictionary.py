@@ -22,10 +22,10 @@ from pydantic.fields import FieldInfo
 from energy_assets.config import models, sources
 from energy_assets.config.base import PublishedAt
 from energy_assets.contracts import TABLES, Table
-from energy_assets.settings import DBT_PROJECT_DIR, PROJECT_ROOT
+from energy_assets.dbt import ensure_manifest
+from energy_assets.settings import PROJECT_ROOT, Settings
 from energy_assets.warehouse.publishing import SCHEMAS as PUBLISHED
 
-MANIFEST = DBT_PROJECT_DIR / "target" / "manifest.json"
 DICTIONARY = Path("docs") / "data-dictionary.md"
 SOURCES = Path("docs") / "sources.md"
 BEGIN, END = "<!-- generated: begin -->", "<!-- generated: end -->"
@@ -156,11 +156,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Write docs/data-dictionary.md and the tables of docs/sources.md.")
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if a page is out of date")
     check = parser.parse_args(arguments).check
-    if not MANIFEST.exists():
-        sys.stderr.write(f"{MANIFEST} is not there yet; run `make setup`\n")
-        return 1
+    manifest = json.loads(ensure_manifest(Settings()).read_text(encoding="utf-8"))
     stale = []
-    for path, text in pages(PROJECT_ROOT, json.loads(MANIFEST.read_text(encoding="utf-8"))).items():
+    for path, text in pages(PROJECT_ROOT, manifest).items():
         target = PROJECT_ROOT / path
         if target.exists() and target.read_text(encoding="utf-8") == text:
             continue

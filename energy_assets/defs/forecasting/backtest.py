@@ -75,8 +75,9 @@ def build_backtest(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinit
         with ThreadPoolExecutor(energy.settings.threads) as pool:
             outcomes = dict(zip(due, pool.map(work, due), strict=True))
         for kind, outcome in outcomes.items():
-            if isinstance(outcome, str):
-                context.log.warning(f"no backtest for {kind}: {outcome}")
+            if isinstance(outcome, str) or outcome.is_empty():
+                why = outcome if isinstance(outcome, str) else "nothing known in its window"
+                context.log.warning(f"no backtest for {kind}: {why}")
                 continue
             rows = outcome.with_columns(backtest_id=pl.lit(due[kind]))
             _write(energy, rows, at)

@@ -71,8 +71,9 @@ def build_forecasts(partitions: dg.PartitionsDefinition[str], timezone: str) -> 
         for issued_at in issues.times:  # one per day of the range; a day is one set-based pass over all meters
             with energy.warehouse.connect(read_only=True) as con:
                 rows, skipped = _forecast(energy, con, issued_at)
-            for meter_id, reason in skipped.select("meter_id", "reason").unique().sort("meter_id").iter_rows():
-                context.log.warning(f"{meter_id}: no forecast at {issued_at:%Y-%m-%d %H:%M}Z: {reason}")
+            for reason, names in skipped.sort("meter_id").group_by("reason").agg("meter_id").sort("reason").iter_rows():
+                shown = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
+                context.log.warning(f"{len(names)} meters without a forecast, {reason}: {shown}")
             rows = rows.with_columns(dagster_run_id=pl.lit(context.run.run_id))
             with energy.warehouse.transaction() as con:
                 new += append_revisions(con, TABLE, rows)
