@@ -27,6 +27,7 @@ setup-dev: .venv/.dev  ## The same with the tools that the tests need
 .venv/.runtime: requirements.lock pyproject.toml | .venv/bin/python
 	$(BIN)/python $(INSTALL) --require-hashes -r requirements.lock
 	$(BIN)/python $(INSTALL) --no-build-isolation -e .
+	@$(BIN)/python -c 'import lightgbm' 2>/dev/null || { echo "LightGBM needs OpenMP (Debian: apt-get install libgomp1)"; exit 1; }
 	@touch $@
 
 .venv/.dev: .venv/.runtime requirements-dev.lock

@@ -27,7 +27,7 @@ from energy_assets.simulation.publishing import Lags, fixed_lags, household_lags
 from energy_assets.simulation.span import Span
 from energy_assets.simulation.weather_service import weather_rows
 from energy_assets.simulation.zones import PUBLISHER, operator_forecast, zone_kwh
-from energy_assets.sources.base import Batch
+from energy_assets.sources import Batch
 
 _BLOCK = 500_000  # readings made at a time, so that memory does not grow with the fleet
 _FORECAST_DAYS = 3  # days after the window that a published forecast may reach

@@ -1,4 +1,4 @@
--- Forecasts to make: each meter that has data, each issue date asked for. Issued at the market's local hour (the first
+-- Forecasts to make: each meter that is not silent, each issue date asked for. Issued at the market's local hour (the first
 -- instant of the day at or after it, where clocks change), for the meter's own next local day.
 with dates as (
     select unnest(generate_series(
@@ -34,11 +34,15 @@ meters as (
     where kind <> 'machine'
 ),
 
-first_known as (
-    select meter_id, min(known_from_utc) as first_known_utc
+-- the newest hour known of each meter, as it grew
+cutoffs as (
+    select
+        meter_id,
+        known_from_utc,
+        max(max(interval_end_utc)) over (partition by meter_id order by known_from_utc) as data_cutoff_utc
     from {{ ref('int_demand_versions') }}
     where demand_kwh is not null
-    group by meter_id
+    group by meter_id, known_from_utc
 ),
 
 zone_issues as (
@@ -63,7 +67,9 @@ select
     days.day_end_utc as target_end_utc
 from meters
 inner join zone_issues using (timezone)
-inner join first_known using (meter_id)
+asof join cutoffs
+    on meters.meter_id = cutoffs.meter_id and zone_issues.issued_at_utc >= cutoffs.known_from_utc
 inner join {{ ref('int_local_days') }} as days
     on zone_issues.timezone = days.timezone and zone_issues.target_date = days.local_date
-where first_known.first_known_utc <= zone_issues.issued_at_utc
+-- a meter that has been silent for longer has nothing that a feature looks back on
+where cutoffs.data_cutoff_utc >= zone_issues.issued_at_utc - interval '45 days'
