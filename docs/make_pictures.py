@@ -20,6 +20,7 @@ from PIL import Image
 
 from energy_assets import plots
 
+GRAPH_PX = (550, 190, 2350, 830)  # of the window: the graph without the UI's menus
 WEEK = """
 SELECT b.interval_start_utc, b.quantile, b.demand_kwh, h.demand_kwh AS actual_kwh, p.demand_kwh AS publisher_kwh,
        m.name, m.timezone
@@ -61,11 +62,12 @@ def graph(address: str, target: Path) -> None:
         shot = Path(folder) / "shot.png"
         subprocess.run(
             ["chromium", "--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--no-first-run",
-             f"--user-data-dir={folder}/profile", "--window-size=1800,1000", "--virtual-time-budget=40000",
+             f"--user-data-dir={folder}/profile", "--window-size=2400,1150", "--virtual-time-budget=40000",
              f"--screenshot={shot}", f"{address}/asset-groups"],
             check=True, capture_output=True, timeout=180,
         )  # fmt: skip
-        Image.open(shot).convert("RGB").quantize(64).save(target, optimize=True)
+        whole = Image.open(shot).convert("RGB")
+        whole.crop(GRAPH_PX).quantize(64).save(target, optimize=True)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import duckdb
-import polars as pl
 
 from energy_assets.settings import Settings
 
@@ -25,14 +24,11 @@ def query_published(settings: Settings, sql: str, *, as_csv: bool = False) -> st
     con = duckdb.connect(str(file), read_only=True)
     try:
         con.execute("SET TimeZone='UTC'")
-        relation = con.sql(sql)
-        frame = relation.pl() if relation is not None else pl.DataFrame()
+        result = con.sql(sql)
+        if result is None:
+            return ""
+        return str(result.pl().write_csv()).rstrip("\n") if as_csv else str(result).rstrip("\n")
     except duckdb.Error as error:
         raise QueryError(str(error)) from None
     finally:
         con.close()
-    if as_csv:
-        return str(frame.write_csv()).rstrip("\n")
-    with pl.Config(tbl_rows=100, tbl_cols=30, tbl_hide_dataframe_shape=True, tbl_hide_column_data_types=True,
-                   tbl_formatting="ASCII_MARKDOWN", tbl_width_chars=200, fmt_str_lengths=60):  # fmt: skip
-        return str(frame)

@@ -9,8 +9,10 @@ import duckdb
 from rich.console import Console
 from rich.table import Table
 
+from energy_assets.config import load_config
+from energy_assets.schedule import issue_time
 from energy_assets.settings import Settings
-from energy_assets.warehouse import current_manifest
+from energy_assets.warehouse import Warehouse, current_manifest
 
 
 def print_summary(settings: Settings, issue_date: date) -> None:
@@ -18,35 +20,41 @@ def print_summary(settings: Settings, issue_date: date) -> None:
     console = Console(width=110, soft_wrap=False)
     manifest = current_manifest(settings.serving)
     assert manifest is not None, "a run that succeeded has published"
+    config = load_config(settings.sources_file)
     con = duckdb.connect(str(settings.serving / "energy.duckdb"), read_only=True)
     try:
         con.execute("SET TimeZone='UTC'")
         console.rule(f"{settings.folder.name}: issue date {issue_date}, known until {manifest.known_until_utc}")
-        layers: dict[str, int] = {}
+        layers = {"raw": _raw_rows(settings)}
         for name, table in manifest.tables.items():
             layers[name.split(".")[0]] = layers.get(name.split(".")[0], 0) + int(str(table["rows"]))
         _show(console, "Rows per layer", ["layer", "rows"], [(k, f"{v:,}") for k, v in layers.items()])
+        at = [issue_time(issue_date, config.forecast.issue_hour, config.market.timezone)]
         _show(
             console,
             "Forecast of the next day (median; 80 % band at the peak)",
             ["kind", "meters", "fallback", "energy MWh", "peak kW", "peak hour (local)", "80 % band kW"],
-            con.execute(_FORECAST).fetchall(),
+            con.execute(_FORECAST, at).fetchall(),
         )
         _show(
             console,
-            "Accuracy over the last weeks (rolling origin, WAPE %)",
+            "Accuracy over the last weeks (rolling origin)",
             ["kind", "model", "WAPE %", "MAE kWh", "pinball kWh", "80 % band covers %"],
-            con.execute(_ACCURACY).fetchall(),
+            con.execute(_ACCURACY, at).fetchall(),
         )
         _show(
-            console, "Peaks flagged for the next day", ["level", "windows", "highest probability"],
-            con.execute(_PEAKS).fetchall(),
-        )  # fmt: skip
+            console,
+            "Peaks of the next day",
+            ["level (0 to 3)", "windows", "highest probability"],
+            con.execute(_PEAKS, at).fetchall(),
+        )
         _show(
-            console, "Anomalies", ["kind", "events", "high severity", "latest"],
-            con.execute(_ANOMALIES).fetchall(),
-        )  # fmt: skip
-        _show(console, "Drift", ["kind", "verdict"], con.execute(_DRIFT).fetchall())
+            console,
+            "Anomalies of the last fortnight",
+            ["kind", "events", "of high severity", "latest"],
+            con.execute(_ANOMALIES, at).fetchall(),
+        )
+        _show(console, "Drift", ["kind", "verdict"], con.execute(_DRIFT, at).fetchall())
     finally:
         con.close()
     folder = f" --warehouse {settings.folder}" if settings.folder.name != "warehouse" else ""
@@ -64,7 +72,7 @@ def _show(console: Console, title: str, columns: list[str], rows: Sequence[Seque
     for i, column in enumerate(columns):
         table.add_column(column, justify="left" if i == 0 else "right")
     for row in rows:
-        table.add_row(*("" if v is None else f"{v:,.1f}" if isinstance(v, float) else str(v) for v in row))
+        table.add_row(*(_text(value) for value in row))
     if rows:
         console.print(table)
     else:
@@ -72,15 +80,36 @@ def _show(console: Console, title: str, columns: list[str], rows: Sequence[Seque
     console.print()
 
 
+def _raw_rows(settings: Settings) -> int:
+    """Raw tables are not published; the ledger knows how many rows came in."""
+    return int(Warehouse.of(settings).frame("SELECT coalesce(sum(rows_new), 0) AS n FROM raw.load_ledger")["n"][0])
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:,.1f}" if abs(value) >= 10 else f"{value:,.2f}"
+    return str(value)
+
+
 _FORECAST = """
-WITH latest AS (
-    SELECT * FROM reporting.next_day_demand
-    QUALIFY issued_at_utc = max(issued_at_utc) OVER ()
+WITH newest AS (
+    SELECT f.*, m.kind, m.timezone
+    FROM forecasts.demand_forecasts f JOIN marts.dim_meters m USING (meter_id)
+    WHERE f.issued_at_utc = ? AND m.kind <> 'machine'
+    QUALIFY f.revision = max(f.revision) OVER (
+        PARTITION BY f.meter_id, f.model_version, f.interval_start_utc, f.quantile)
+), hours AS (
+    SELECT kind, meter_id, interval_start_utc, timezone(any_value(timezone), interval_start_utc) AS local_time,
+           bool_or(quality = 'fallback') AS fallback,
+           max(demand_kwh) FILTER (quantile = 0.1) AS p10, max(demand_kwh) FILTER (quantile = 0.5) AS p50,
+           max(demand_kwh) FILTER (quantile = 0.9) AS p90
+    FROM newest GROUP BY kind, meter_id, interval_start_utc
 ), by_meter AS (
-    SELECT kind, meter_id, bool_or(quality = 'fallback') AS fallback, sum(p50_kwh) AS kwh,
-           max(p50_kwh) AS peak_kw, arg_max(interval_start_local, p50_kwh) AS peak_time,
-           arg_max(p10_kwh, p50_kwh) AS low, arg_max(p90_kwh, p50_kwh) AS high
-    FROM latest GROUP BY ALL
+    SELECT kind, meter_id, bool_or(fallback) AS fallback, sum(p50) AS kwh, max(p50) AS peak_kw,
+           arg_max(local_time, p50) AS peak_time, arg_max(p10, p50) AS low, arg_max(p90, p50) AS high
+    FROM hours GROUP BY kind, meter_id
 )
 SELECT kind, count(*), count(*) FILTER (fallback), (sum(kwh) / 1000)::DOUBLE, sum(peak_kw)::DOUBLE,
        arg_max(strftime(peak_time, '%H:%M'), peak_kw), format('{:,.1f} - {:,.1f}', sum(low), sum(high))
@@ -89,8 +118,9 @@ FROM by_meter GROUP BY kind ORDER BY kind
 
 _ACCURACY = """
 WITH newest AS (
-    SELECT arg_max(backtest_id, issued_at_utc) AS backtest_id, kind
-    FROM forecasts.backtest_forecasts JOIN marts.dim_meters USING (meter_id) GROUP BY kind
+    SELECT kind, arg_max(backtest_id, issued_at_utc) AS backtest_id
+    FROM forecasts.backtest_forecasts JOIN marts.dim_meters USING (meter_id)
+    WHERE issued_at_utc <= ? GROUP BY kind
 )
 SELECT kind, model_name,
        (100 * max(value) FILTER (metric = 'wape'))::DOUBLE, (max(value) FILTER (metric = 'mae'))::DOUBLE,
@@ -102,19 +132,25 @@ GROUP BY kind, model_name ORDER BY kind, 3
 
 _PEAKS = """
 SELECT level, count(*), max(probability)::DOUBLE FROM flexibility.demand_peaks
-WHERE issued_at_utc = (SELECT max(issued_at_utc) FROM flexibility.demand_peaks)
-GROUP BY level ORDER BY level DESC
+WHERE issued_at_utc = ? GROUP BY level ORDER BY level DESC
 """
 
 _ANOMALIES = """
 SELECT kind, count(*), count(*) FILTER (severity = 'high'), strftime(max(start_utc), '%Y-%m-%d %H:%M')
-FROM monitoring.demand_anomalies GROUP BY kind ORDER BY 2 DESC
+FROM monitoring.demand_anomalies
+WHERE detected_at_utc <= $1 AND end_utc BETWEEN $1::TIMESTAMPTZ - INTERVAL 14 DAY AND $1
+GROUP BY kind ORDER BY 2 DESC, 1
 """
 
 _DRIFT = """
-SELECT meter_id, CASE WHEN bool_or(drifted) FILTER (role = 'decides') THEN 'drifted'
-                      WHEN bool_or(drifted) THEN 'stable; features have moved' ELSE 'stable' END
-FROM monitoring.drift_scores
-WHERE current_end_utc = (SELECT max(current_end_utc) FROM monitoring.drift_scores)
-GROUP BY meter_id ORDER BY meter_id
+WITH past AS (
+    SELECT * FROM monitoring.drift_scores
+    WHERE current_end_utc <= ?::TIMESTAMPTZ + INTERVAL 2 DAY AND meter_id LIKE 'all:%'
+    QUALIFY current_end_utc = max(current_end_utc) OVER (PARTITION BY meter_id, role)
+)
+SELECT meter_id[5:], CASE WHEN bool_or(drifted AND role = 'decides') THEN 'drifted: errors have left their usual range'
+                          WHEN bool_or(drifted) THEN 'stable; inputs have moved: '
+                              || string_agg(DISTINCT column_name, ', ' ORDER BY column_name) FILTER (drifted)
+                          ELSE 'stable' END
+FROM past GROUP BY meter_id ORDER BY meter_id
 """

@@ -1,0 +1,94 @@
+"""Wall and CPU seconds and peak memory of a piece of work in a process of its own, its children included."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import psutil
+
+from energy_assets.settings import PROJECT_ROOT
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a piece of work took."""
+
+    name: str
+    wall_s: float
+    cpu_s: float
+    peak_mb: float
+    note: str = ""
+
+
+class Memory(threading.Thread):
+    """Watches the resident memory of a process and its children; `peak` is the largest sum seen, in bytes."""
+
+    def __init__(self, pid: int) -> None:
+        super().__init__(daemon=True)
+        self._process, self.peak, self._ended = psutil.Process(pid), 0, threading.Event()
+
+    def run(self) -> None:
+        """Looks ten times a second."""
+        while not self._ended.wait(0.1):
+            total = 0
+            try:
+                for process in [self._process, *self._process.children(recursive=True)]:
+                    try:
+                        total += process.memory_info().rss
+                    except psutil.NoSuchProcess:
+                        continue
+            except psutil.NoSuchProcess:
+                return
+            self.peak = max(self.peak, total)
+
+    def end(self) -> None:
+        """Stops looking."""
+        self._ended.set()
+        self.join()
+
+
+def measure(name: str, command: list[str], warehouse: Path, now: datetime) -> Measured:
+    """Runs a command on a warehouse.
+
+    The command's last line of output may be JSON with a `note`, and with `wall_s` and `cpu_s` of the part that counts.
+
+    Raises:
+        RuntimeError: it failed; with its last words.
+    """
+    environment = {**os.environ, "ENERGY_WAREHOUSE": str(warehouse), "ENERGY_CLOCK": now.isoformat(),
+                   "DAGSTER_HOME": str(warehouse / ".dagster"), "DO_NOT_TRACK": "1",
+                   "ENERGY_DATABASE": str(warehouse / "energy.duckdb")}  # fmt: skip
+    before, began = os.times(), time.monotonic()
+    process = subprocess.Popen(
+        [sys.executable, *command], cwd=PROJECT_ROOT, env=environment, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    memory = Memory(process.pid)
+    memory.start()
+    output, errors = process.communicate()
+    memory.end()
+    wall, after = time.monotonic() - began, os.times()
+    if process.returncode:
+        raise RuntimeError(f"{name}: exit code {process.returncode}\n{errors[-3000:]}")
+    cpu = after.children_user + after.children_system - before.children_user - before.children_system
+    said = _said(output)
+    return Measured(
+        name, float(said.get("wall_s", wall)), float(said.get("cpu_s", cpu)), memory.peak / 1e6,
+        str(said.get("note", "")),
+    )  # fmt: skip
+
+
+def _said(output: str) -> dict[str, object]:
+    last = (output.strip().splitlines() or [""])[-1]
+    if not last.startswith("{"):
+        return {}
+    said: dict[str, object] = json.loads(last)
+    return said
