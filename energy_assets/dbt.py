@@ -5,6 +5,7 @@ One per warehouse, because dbt takes up an earlier parse only for the same profi
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -26,7 +27,7 @@ def ensure_manifest(settings: Settings) -> Path:
     """
     manifest = settings.dbt_target / "manifest.json"
     newest = max(f.stat().st_mtime for f in DBT_PROJECT_DIR.rglob("*") if f.suffix in TEXT and "target" not in f.parts)
-    if manifest.exists() and manifest.stat().st_mtime >= newest:
+    if manifest.exists() and manifest.stat().st_mtime >= newest and _is_whole(manifest):
         return manifest
     command = [DBT, "parse", "--quiet", "--project-dir", str(DBT_PROJECT_DIR), "--profiles-dir", str(DBT_PROJECT_DIR),
                "--target-path", str(settings.dbt_target), "--log-path", str(settings.dbt_target)]  # fmt: skip
@@ -36,3 +37,12 @@ def ensure_manifest(settings: Settings) -> Path:
         raise DbtError(f"dbt parse failed:\n{done.stdout}{done.stderr}")
     manifest.touch()  # dbt leaves an unchanged manifest as it was
     return manifest
+
+
+def _is_whole(manifest: Path) -> bool:
+    """Whether it can be read: dbt writes it in place, and a call of dbt that was killed leaves half of it."""
+    try:
+        json.loads(manifest.read_bytes())
+    except ValueError:
+        return False
+    return True

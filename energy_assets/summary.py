@@ -13,6 +13,7 @@ from energy_assets.config import load_config
 from energy_assets.schedule import issue_time
 from energy_assets.settings import Settings
 from energy_assets.warehouse import Warehouse, current_manifest
+from energy_assets.warehouse.publishing import SCHEMAS
 
 
 def print_summary(settings: Settings, issue_date: date) -> None:
@@ -25,9 +26,9 @@ def print_summary(settings: Settings, issue_date: date) -> None:
     try:
         con.execute("SET TimeZone='UTC'")
         console.rule(f"{settings.folder.name}: issue date {issue_date}, known until {manifest.known_until_utc}")
-        layers = {"raw": _raw_rows(settings)}
+        layers = {"raw": _raw_rows(settings)} | dict.fromkeys(SCHEMAS, 0)
         for name, table in manifest.tables.items():
-            layers[name.split(".")[0]] = layers.get(name.split(".")[0], 0) + int(str(table["rows"]))
+            layers[name.split(".")[0]] += int(str(table["rows"]))
         _show(console, "Rows per layer", ["layer", "rows"], [(k, f"{v:,}") for k, v in layers.items()])
         at = [issue_time(issue_date, config.forecast.issue_hour, config.market.timezone)]
         _show(

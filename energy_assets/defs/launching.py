@@ -47,7 +47,7 @@ def launch(
             f"issue dates {first} to {last}: they must lie between {config.market.history_start} "
             f"(market.history_start) and {newest}, the newest day whose issue hour ({hour}:00 {zone}) has come"
         )
-    run_job = _in_other_processes if settings.executor == "multiprocess" else _in_this_process
+    run_job = in_other_processes if settings.executor == "multiprocess" else in_this_process
     with dg.DagsterInstance.get() as instance:
         for run_id in repair_dead_runs(instance):
             say(f"run {run_id} had been killed; marked failed")
@@ -77,7 +77,7 @@ def _job(name: str) -> dg.JobDefinition:
     return definitions().get_repository_def().get_job(name)
 
 
-def _in_this_process(
+def in_this_process(
     job: Callable[[], dg.JobDefinition],
     instance: dg.DagsterInstance,
     first: date,
@@ -91,7 +91,7 @@ def _in_this_process(
     _expect_success(result)
 
 
-def _in_other_processes(
+def in_other_processes(
     job: Callable[[], dg.JobDefinition],
     instance: dg.DagsterInstance,
     first: date,

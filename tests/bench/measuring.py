@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -86,9 +87,9 @@ def measure(name: str, command: list[str], warehouse: Path, now: datetime) -> Me
     )  # fmt: skip
 
 
-def _said(output: str) -> dict[str, object]:
+def _said(output: str) -> dict[str, Any]:
     last = (output.strip().splitlines() or [""])[-1]
     if not last.startswith("{"):
         return {}
-    said: dict[str, object] = json.loads(last)
+    said: dict[str, Any] = json.loads(last)
     return said

@@ -58,14 +58,15 @@ class Part:
             shutil.copy(self.settings.database, database)
             ensure_manifest(self.settings)
             variables = {**os.environ, **dbt_environment(self.config, self.issues, database)}
-            options = ["--project-dir", DBT_PROJECT_DIR, "--profiles-dir", DBT_PROJECT_DIR, "--target-path", directory]
+            project = str(DBT_PROJECT_DIR)
+            options = ["--project-dir", project, "--profiles-dir", project, "--target-path", directory]
             done = subprocess.run(
                 [DBT, *build_arguments(full_refresh=True), *options], env=variables, capture_output=True, text=True,
                 check=False,
             )  # fmt: skip
         if done.returncode:
             raise RuntimeError(done.stdout[-3000:])
-        return next(line for line in done.stdout.splitlines()[::-1] if "Done." in line).split("Done. ")[1]
+        return str(done.stdout).rpartition("Done. ")[2].splitlines()[0]
 
     def training(self) -> str:
         """A model for every kind of meter."""

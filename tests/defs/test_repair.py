@@ -51,7 +51,7 @@ def started(instance: dg.DagsterInstance, **tags: str) -> dg.DagsterRun:
 
 def claim(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
     """Whether the run got the pool's slot."""
-    return instance.event_log_storage.claim_concurrency_slot(POOL, run.run_id, "works").is_claimed
+    return bool(instance.event_log_storage.claim_concurrency_slot(POOL, run.run_id, "works").is_claimed)
 
 
 def status(instance: dg.DagsterInstance, run: dg.DagsterRun) -> dg.DagsterRunStatus:

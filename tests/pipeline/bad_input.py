@@ -47,7 +47,7 @@ def make(path: Path) -> Folder:
             "country": "DE",
         },
     ]  # fmt: skip
-    folder = Folder.make(path, {**SMALL, "sources": [*SMALL["sources"], *sources]})  # type: ignore[misc]
+    folder = Folder.make(path, {**SMALL, "sources": [*SMALL["sources"], *sources]})
     begin, year = LAST - HISTORY, timedelta(days=365)
 
     def write(name: str, meters: Iterable[str], times: Iterable[datetime], value: Callable[[datetime], object]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.conftest import Built
 from tests.pipeline import bad_input
 from tests.warehouses import ISSUED_AT, Folder
 
@@ -17,9 +18,10 @@ ORDER BY 1"""
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Folder:
+def folder(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Folder:
     """The warehouse after its run, which succeeded."""
     made = bad_input.make(tmp_path_factory.mktemp("bad") / "warehouse")
+    made.take_lineage_of(built.folder)
     made.run()
     return made
 

@@ -38,7 +38,8 @@ class Scenario:
 
 def scenarios() -> list[Scenario]:
     """As many kills as are asked for, one to three in a row, in turn from an empty folder and on a new day."""
-    chance, made, left = random.Random(SEED), [], KILLS
+    chance, left = random.Random(SEED), KILLS
+    made: list[Scenario] = []
     while left:
         kills = 2 if not made else 1 if len(made) == 1 else chance.randint(1, 3)
         kills = min(kills, left)
@@ -83,9 +84,11 @@ def test_running_again_after_kills_gives_the_content_of_an_undisturbed_run(
     durations = {name: float(seconds) for name, seconds in FINISHED.findall(undisturbed.said)}
     assert len(durations) > 8
     chance = random.Random(scenario.seed)
-    folder = (
-        Folder.make(tmp_path / "warehouse") if scenario.from_nothing else built.folder.copy_to(tmp_path / "warehouse")
-    )
+    if scenario.from_nothing:
+        folder = Folder.make(tmp_path / "warehouse")
+        folder.take_lineage_of(built.folder)
+    else:
+        folder = built.folder.copy_to(tmp_path / "warehouse")
     moments = [run_and_kill(folder, chance, durations, day) for _ in range(scenario.kills)]
     said = folder.run_apart(now=NOW + day * DAY)
     assert differences(undisturbed.folder.content(), folder.content()) == {}, f"killed at {moments}"

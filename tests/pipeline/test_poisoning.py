@@ -56,11 +56,11 @@ POISON = {
         FROM raw.published_forecasts
         QUALIFY row_number() OVER (
             PARTITION BY meter_id, publisher, interval_start_utc ORDER BY known_at_utc DESC) = 1""",
-    "exclusions": """
+    "exclusions": f"""
         INSERT INTO raw.demand_exclusions BY NAME
         SELECT meter_id, $at::TIMESTAMPTZ - INTERVAL 30 DAY AS start_utc, $at::TIMESTAMPTZ - INTERVAL 1 DAY AS end_utc,
                $at::TIMESTAMPTZ + INTERVAL 1 SECOND AS decided_at_utc, 'exclude' AS action, NULL AS value_kwh,
-               'decided too late' AS reason
+               'decided too late' AS reason, {LOAD_ID} AS load_id
         FROM raw.meters""",
     "telemetry": f"""
         INSERT INTO raw.telemetry
@@ -99,6 +99,7 @@ def artefacts(folder: Folder) -> dict[str, str]:
 
 def test_poison_before_anything_is_built_moves_nothing(built: Built, tmp_path: Path) -> None:
     folder = Folder.make(tmp_path / "warehouse")
+    folder.take_lineage_of(built.folder)
     load_sources(
         folder.warehouse, load_config(folder.path / "sources.yaml"), folder.path, received_at=NOW, known_until=ISSUED_AT
     )

@@ -14,7 +14,8 @@ from tests.conftest import Built
 from tests.warehouses import ISSUE_DATE, Folder
 
 FIRST, SECOND = ISSUE_DATE - timedelta(days=4), ISSUE_DATE - timedelta(days=3)
-FORECASTS = """SELECT meter_id, issued_at_utc, model_version, interval_start_utc, quantile, revision, demand_kwh, quality
+FORECASTS = """
+SELECT meter_id, issued_at_utc, model_version, interval_start_utc, quantile, revision, demand_kwh, quality
 FROM forecasts.demand_forecasts WHERE issued_at_utc BETWEEN $first AND $last ORDER BY ALL"""
 TRAINED = """SELECT DISTINCT trained_at_utc FROM forecasts.demand_forecasts JOIN forecasts.model_versions
 USING (model_version) WHERE issued_at_utc = $at ORDER BY ALL"""
@@ -58,6 +59,7 @@ def test_a_replayed_day_is_forecast_by_a_model_of_its_time_and_later_days_stand(
     [(cutoff,)] = copied.rows(
         "SELECT max(data_cutoff_utc) FROM forecasts.demand_forecasts WHERE issued_at_utc = $at", at=issued(SECOND)
     )
+    assert isinstance(cutoff, datetime)
     assert cutoff <= issued(SECOND)
 
     # Both days as one range, elsewhere, are the same forecasts.

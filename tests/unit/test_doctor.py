@@ -27,7 +27,7 @@ def findings(folder: Folder) -> dict[str, Finding]:
 @pytest.fixture
 def folder(tmp_path: Path) -> Folder:
     """A new warehouse with a source of files that are not there."""
-    return Folder.make(tmp_path / "warehouse", {**SMALL, "sources": [*SMALL["sources"], FILES]})  # type: ignore[misc]
+    return Folder.make(tmp_path / "warehouse", {**SMALL, "sources": [*SMALL["sources"], FILES]})
 
 
 def test_a_new_warehouse_lacks_nothing_but_its_files(folder: Folder) -> None:

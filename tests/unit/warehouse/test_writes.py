@@ -44,7 +44,12 @@ def forecast_rows(kwh: float, run_id: str = "a") -> pl.DataFrame:
             "dagster_run_id": [run_id] * 2,
         },
         schema_overrides={"quality_reason": pl.String, "lead_minutes": pl.Int32},
-    ).cast({c: pl.Datetime("us", "UTC") for c in ("issued_at_utc", "interval_start_utc", "interval_end_utc", "data_cutoff_utc")})
+    ).cast(
+        {
+            c: pl.Datetime("us", "UTC")
+            for c in ("issued_at_utc", "interval_start_utc", "interval_end_utc", "data_cutoff_utc")
+        }
+    )
 
 
 def holidays(name: str) -> pl.DataFrame:
