@@ -82,7 +82,7 @@ def quantile_errors(
     level = pl.col(quantile)
     loss = pl.max_horizontal(level * shortfall, (level - 1.0) * shortfall)
     keys = list(dict.fromkeys([*by, *(c for c in interval if c in frame.columns)]))
-    per_interval = known.group_by(keys).agg(
+    per_interval = known.group_by(keys, maintain_order=True).agg(  # sums in another order differ in their last bits
         loss=loss.sum(),
         losses=pl.len(),
         actual=pl.col(actual).first(),

@@ -81,12 +81,12 @@ def actuals(con: duckdb.DuckDBPyConnection, *, as_of: datetime, since: datetime)
 
 
 def published(con: duckdb.DuckDBPyConnection, *, since: datetime, until: datetime) -> pl.DataFrame:
-    """What others published per UTC hour."""
+    """What others published per UTC hour and knew by `until`: every version, with when it was known."""
     return fetch(
         con,
         "SELECT meter_id, publisher, interval_start_utc, energy_kwh, known_at_utc "
         "FROM intermediate.int_published_by_hour "
-        "WHERE interval_start_utc >= $since AND interval_start_utc < $until ORDER BY ALL",
+        "WHERE interval_start_utc >= $since AND interval_start_utc < $until AND known_at_utc <= $until ORDER BY ALL",
         parameters={"since": since, "until": until},
     )
 
@@ -96,14 +96,17 @@ def machine_features(
 ) -> pl.DataFrame:
     """15-minute features of machines up to `issued_at`, with `energy_kwh` where the quarter hour is known by then.
 
-    The newest issue time of each machine has no label: it is the one to forecast.
+    The label is the quarter as a later issue time first knew it (its newest quarter, lag 1): what arrives after that
+    changes the mart, never a label. The newest issue time of each machine has none: it is the one to forecast.
     """
     return fetch(
         con,
         """SELECT f.*, t.energy_kwh
         FROM features.feat_machine_15min f
-        LEFT JOIN (SELECT * FROM marts.fct_telemetry_15min WHERE known_at_utc <= $at) t
-            ON t.machine_id = f.machine_id AND t.interval_start_utc = f.interval_start_utc
+        LEFT JOIN (
+            SELECT machine_id, data_cutoff_utc, arg_min(energy_lag_1_kwh, issued_at_utc) AS energy_kwh
+            FROM features.feat_machine_15min WHERE issued_at_utc <= $at GROUP BY ALL
+        ) t ON t.machine_id = f.machine_id AND t.data_cutoff_utc = f.interval_end_utc
         WHERE f.issued_at_utc <= $at AND f.issued_at_utc >= $since
         ORDER BY f.machine_id, f.issued_at_utc""",
         parameters={"at": issued_at, "since": issued_at - timedelta(days=labelled_days or 14)},

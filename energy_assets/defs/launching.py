@@ -84,6 +84,11 @@ def in_this_process(
     last: date,
     run_config: Mapping[str, object],
 ) -> None:
+    """Step by step in this process: no start-up per step.
+
+    Raises:
+        LaunchError: a step failed.
+    """
     result = job().execute_in_process(
         instance=instance, run_config=_with_progress(run_config), tags=_tags(first, last), raise_on_error=False,
         partition_key=first.isoformat() if first == last else None,
@@ -98,7 +103,11 @@ def in_other_processes(
     last: date,
     run_config: Mapping[str, object],
 ) -> None:
-    """By the executor of the definitions, which `execute_in_process` would pass over."""
+    """By the executor of the definitions, which `execute_in_process` would pass over.
+
+    Raises:
+        LaunchError: a step failed.
+    """
     with dg.execute_job(
         dg.reconstructable(job), instance=instance, run_config=_with_progress(run_config), tags=_tags(first, last)
     ) as result:

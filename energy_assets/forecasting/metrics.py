@@ -154,7 +154,7 @@ def interval_metrics(compared: pl.DataFrame, by: Sequence[str]) -> pl.DataFrame:
 def _peaks(compared: pl.DataFrame, by: list[str]) -> pl.DataFrame:
     day = list(dict.fromkeys([*by, "model", "meter_id", "issued_at_utc", "local_date"]))
     start = pl.col("interval_start_utc")
-    days = compared.group_by(day).agg(
+    days = compared.group_by(day, maintain_order=True).agg(  # a mean of days in another order differs in its last bits
         pl.col("actual_kwh").max().alias("actual_peak"),
         pl.col("point_kwh").max().alias("point_peak"),
         start.sort_by(["actual_kwh", "interval_start_utc"], descending=[True, False]).first().alias("actual_at"),

@@ -1,12 +1,35 @@
 {{ config(materialized='view') }}
 
--- Forecasts that others published, by UTC hour: the newest of each interval, hours complete or absent.
-with newest as (
+-- Forecasts that others published, by UTC hour: every version of every hour, so that who asks as of an instant gets what
+-- was known then. An hour's version is made of its intervals' newest by then; hours are complete or absent.
+with published as (
     select *, {{ hour_of('interval_start_utc') }} as hour_start_utc
     from {{ ref('stg_published_forecasts') }}
-    qualify lead(known_at_utc) over (
-        partition by meter_id, publisher, interval_start_utc order by known_at_utc
-    ) is null
+),
+
+versions as (
+    select distinct meter_id, publisher, hour_start_utc, known_at_utc
+    from published
+),
+
+newest as (
+    select
+        versions.*,
+        published.energy_kwh,
+        published.interval_start_utc,
+        published.interval_end_utc
+    from versions
+    inner join published
+        on versions.meter_id = published.meter_id
+        and versions.publisher = published.publisher
+        and versions.hour_start_utc = published.hour_start_utc
+        and versions.known_at_utc >= published.known_at_utc
+    qualify row_number() over (
+        partition by
+            versions.meter_id, versions.publisher, versions.known_at_utc, versions.hour_start_utc,
+            published.interval_start_utc
+        order by published.known_at_utc desc
+    ) = 1
 )
 
 select
@@ -14,7 +37,7 @@ select
     publisher,
     hour_start_utc as interval_start_utc,
     {{ exact_sum('energy_kwh') }} as energy_kwh,
-    max(known_at_utc) as known_at_utc
+    known_at_utc
 from newest
-group by meter_id, publisher, hour_start_utc
+group by meter_id, publisher, hour_start_utc, known_at_utc
 having sum(epoch(interval_end_utc) - epoch(interval_start_utc)) = 3600

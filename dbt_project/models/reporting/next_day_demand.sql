@@ -72,7 +72,8 @@ published as (
         and hours.interval_start_utc = published.interval_start_utc
         and horizons.target_start_utc >= published.known_at_utc
     qualify row_number() over (
-        partition by hours.meter_id, hours.interval_start_utc order by published.publisher
+        partition by hours.meter_id, hours.interval_start_utc
+        order by published.publisher, published.known_at_utc desc
     ) = 1
 )
 

@@ -49,13 +49,13 @@ def build_scores(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinitio
             forecasts = fetch(
                 con,
                 "SELECT * EXCLUDE (dagster_run_id) FROM forecasts.demand_forecasts "
-                "WHERE issued_at_utc BETWEEN $since AND $at",
+                "WHERE issued_at_utc BETWEEN $since AND $at ORDER BY ALL",
                 parameters=window,
             )
             known = fetch(
                 con,
                 "SELECT meter_id, issued_at_utc, interval_start_utc, demand_lag_7d_kwh AS demand_kwh, issue_basis "
-                "FROM features.feat_demand_day_ahead WHERE issued_at_utc BETWEEN $since AND $at",
+                "FROM features.feat_demand_day_ahead WHERE issued_at_utc BETWEEN $since AND $at ORDER BY ALL",
                 parameters=window,
             )
             scores = monitoring.score_forecasts(
