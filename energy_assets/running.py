@@ -57,7 +57,7 @@ def open_ui(host: str, port: int) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the daemon does not outlive this process
     programs = Path(sys.executable).parent
     daemon = subprocess.Popen([programs / "dagster-daemon", "run", "-w", WORKSPACE], cwd=PROJECT_ROOT)
-    web = [programs / "dagster-webserver", "-w", WORKSPACE, "-h", host, "-p", str(port)]
+    web: list[str | Path] = [programs / "dagster-webserver", "-w", WORKSPACE, "-h", host, "-p", str(port)]
     try:
         return subprocess.call(web, cwd=PROJECT_ROOT)
     finally:
