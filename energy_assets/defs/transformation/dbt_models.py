@@ -23,6 +23,7 @@ OWNER_OF_GROUP = {"features": "team:forecasting", "reporting": "team:analytics"}
 # Models downstream of the tables that Python makes from features: one step of their own, or Dagster makes many.
 MADE_BY_PYTHON = ("forecasts", "flexibility", "monitoring")
 AFTER_PYTHON = " ".join(f"source:{schema}+" for schema in MADE_BY_PYTHON)
+LINEAGE_CACHE = DBT_PROJECT_DIR / "target" / "column_lineage.json"
 AWAITED = {"marts", "reporting"}  # groups that somebody waits for
 
 
@@ -99,7 +100,7 @@ def _build(name: str, timezone: str, *, select: str = "fqn:*", exclude: str = ""
         arguments = build_arguments(full_refresh=whole and described.changed)
         # One target for all calls, so that each takes up the last one's parse; the pool lets only one run at a time.
         invocation = dbt.cli(arguments, context=context, target_path=settings.dbt_target)
-        yield from with_columns(invocation, load_manifest(project), settings.dagster_home / "column_lineage.json")
+        yield from with_columns(invocation, load_manifest(project), LINEAGE_CACHE)
         if whole and name == "dbt_models":
             described.remember()
 

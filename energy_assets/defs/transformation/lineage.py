@@ -1,11 +1,12 @@
 """Column lineage of the dbt models, worked out once per version of the project.
 
 Dagster derives it from the SQL with sqlglot, which takes longer than the models themselves. It depends on the project's
-text alone, so it is kept beside Dagster's own storage and taken from there until the text changes.
+text alone, so it is kept in the project's target folder, for all warehouses, until the text changes.
 """
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,7 @@ def _read(file: Path, version: str) -> dict[str, Any]:
 
 
 def _write(file: Path, version: str, models: dict[str, Any]) -> None:
-    partial = file.with_suffix(".part")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    partial = file.with_suffix(f".{os.getpid()}.part")
     partial.write_text(json.dumps({"version": version, "models": models}, sort_keys=True))
     partial.replace(file)
