@@ -58,12 +58,6 @@ class Folder:
         (path / "sources.yaml").write_text(yaml.safe_dump(dict(sources), sort_keys=False))
         return cls(path)
 
-    def take_lineage_of(self, other: Folder) -> None:
-        """Takes over the columns' lineage, which a first run would derive anew from the SQL at some cost."""
-        kept = Path(".dagster/column_lineage.json")
-        (self.path / ".dagster").mkdir(exist_ok=True)
-        shutil.copy(other.path / kept, self.path / kept)
-
     def copy_to(self, path: Path) -> Folder:
         """A warehouse of its own with the same state; links stay links."""
         shutil.copytree(self.path, path, symlinks=True)

@@ -21,7 +21,6 @@ ORDER BY 1"""
 def folder(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Folder:
     """The warehouse after its run, which succeeded."""
     made = bad_input.make(tmp_path_factory.mktemp("bad") / "warehouse")
-    made.take_lineage_of(built.folder)
     made.run()
     return made
 

@@ -86,7 +86,6 @@ def test_running_again_after_kills_gives_the_content_of_an_undisturbed_run(
     chance = random.Random(scenario.seed)
     if scenario.from_nothing:
         folder = Folder.make(tmp_path / "warehouse")
-        folder.take_lineage_of(built.folder)
     else:
         folder = built.folder.copy_to(tmp_path / "warehouse")
     moments = [run_and_kill(folder, chance, durations, day) for _ in range(scenario.kills)]

@@ -99,7 +99,6 @@ def artefacts(folder: Folder) -> dict[str, str]:
 
 def test_poison_before_anything_is_built_moves_nothing(built: Built, tmp_path: Path) -> None:
     folder = Folder.make(tmp_path / "warehouse")
-    folder.take_lineage_of(built.folder)
     load_sources(
         folder.warehouse, load_config(folder.path / "sources.yaml"), folder.path, received_at=NOW, known_until=ISSUED_AT
     )

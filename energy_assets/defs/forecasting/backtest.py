@@ -29,9 +29,16 @@ def build_backtest(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinit
     @dg.multi_asset(
         name="backtest",
         specs=[
-            table_spec(FORECASTS, group="forecasts", kinds={"lightgbm", "scikitlearn"}, deps=deps, owner="team:forecasting"),
-            table_spec(SCORES, group="monitoring", kinds={"polars"}, owner="team:forecasting",
-                       deps=[dg.AssetKey([FORECASTS.schema, FORECASTS.name]), LABELS]),
+            table_spec(
+                FORECASTS, group="forecasts", kinds={"lightgbm", "scikitlearn"}, owner="team:forecasting", deps=deps
+            ),
+            table_spec(
+                SCORES,
+                group="monitoring",
+                kinds={"polars"},
+                owner="team:forecasting",
+                deps=[dg.AssetKey([FORECASTS.schema, FORECASTS.name]), LABELS],
+            ),
         ],
         check_specs=[
             dg.AssetCheckSpec(
@@ -43,7 +50,7 @@ def build_backtest(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinit
         partitions_def=partitions,
         backfill_policy=dg.BackfillPolicy.single_run(),
         pool=POOL,
-    )  # fmt: skip
+    )
     def backtest(context: dg.AssetExecutionContext, energy: WarehouseResource) -> Iterator[dg.MaterializeResult[None]]:
         at = run_issues(context, energy.config, energy.warehouse, energy.now()).last_time
         schedule = energy.config.forecast
@@ -66,9 +73,14 @@ def build_backtest(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinit
             of_kind = frame.filter(pl.col("kind") == kind)
             try:
                 return forecasting.rolling_origin(
-                    of_kind, kind=kind, weeks=schedule.evaluation_weeks, refit_weeks=schedule.refit_weeks, last_issue=at,
-                    seed=schedule.seed, published=operators,
-                )  # fmt: skip
+                    of_kind,
+                    kind=kind,
+                    weeks=schedule.evaluation_weeks,
+                    refit_weeks=schedule.refit_weeks,
+                    last_issue=at,
+                    seed=schedule.seed,
+                    published=operators,
+                )
             except forecasting.NotEnoughHistory as error:
                 return str(error)
 

@@ -90,9 +90,14 @@ def test_a_changed_forecast_is_the_next_revision_and_another_run_alone_is_none(w
 def test_an_exception_leaves_the_table_as_it_was_and_the_file_unlocked(warehouse: Warehouse) -> None:
     with warehouse.transaction() as con:
         ensure_tables(con, TABLES.values())
-    with pytest.raises(ContractError, match="unexpected"), warehouse.transaction() as con:
-        append_new(con, HOLIDAYS, holidays("a"))
-        raise ContractError("unexpected")
+
+    def stop_half_way() -> None:
+        with warehouse.transaction() as con:
+            append_new(con, HOLIDAYS, holidays("a"))
+            raise ContractError("unexpected")
+
+    with pytest.raises(ContractError, match="unexpected"):
+        stop_half_way()
     assert warehouse.frame("SELECT * FROM raw.holidays").is_empty()
 
 
