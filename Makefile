@@ -64,8 +64,8 @@ test: setup-dev lint types  ## Format, lint, types, definitions, dbt, tests with
 	VIRTUAL_ENV="$(CURDIR)/$(VENV)" $(BIN)/dg check defs
 	$(BIN)/python -m pytest -q --cov --cov-report=term-missing:skip-covered --cov-fail-under=90
 
-soak: setup-dev  ## Kill runs at random moments, twenty times, and compare
-	ENERGY_SOAK_KILLS=20 $(BIN)/python -m pytest -q tests/pipeline/test_killed_runs.py
+soak: setup-dev  ## Kill runs at random moments, twenty times, and compare; a whole day by the other executor
+	ENERGY_SOAK_KILLS=20 $(BIN)/python -m pytest -q tests/pipeline/test_killed_runs.py tests/pipeline/test_executors.py
 
 bench: setup-dev  ## Speed and memory, measured
 	$(BIN)/python -m tests.bench

@@ -1,4 +1,4 @@
-"""Forecasts of demand: baselines, models, calibration, backtest, metrics, champion and challenger.
+"""Forecasts of demand: baselines, models, calibration, backtest, champion and challenger.
 
 Belongs here: functions from frames to frames over `features.feat_demand_day_ahead` and `features.feat_machine_15min`.
 Does not belong here: Dagster, DuckDB, files other than model artefacts, peaks and anomalies.
@@ -11,9 +11,8 @@ from energy_assets.forecasting.backtest import backtest_id, rolling_origin
 from energy_assets.forecasting.baselines import CalendarTemperatureRegression, seasonal_naive
 from energy_assets.forecasting.gate import decide
 from energy_assets.forecasting.machines import MachineModel, forecast_machines, train_machines
-from energy_assets.forecasting.metrics import compare, interval_metrics, point_metrics, quantile_metrics
 from energy_assets.forecasting.models import MODEL_NAME, QUANTILES, Params, TrainedModel
-from energy_assets.forecasting.scores import backtest_scores, forecast_scores
+from energy_assets.forecasting.scores import backtest_scores
 from energy_assets.forecasting.scoring import Forecast, forecast
 from energy_assets.forecasting.training import NotEnoughHistory, train
 
@@ -29,16 +28,11 @@ __all__ = [
     "TrainedModel",
     "backtest_id",
     "backtest_scores",
-    "compare",
     "decide",
     "forecast",
     "forecast_machines",
-    "forecast_scores",
-    "interval_metrics",
     "load",
     "load_machines",
-    "point_metrics",
-    "quantile_metrics",
     "rolling_origin",
     "save",
     "seasonal_naive",

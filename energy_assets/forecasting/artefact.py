@@ -26,7 +26,7 @@ from energy_assets.forecasting.machines import MachineModel
 from energy_assets.forecasting.models import Params, PointModel, TrainedModel
 
 FILE_NAME = "model.json"
-FILE_FORMAT = 1
+FILE_FORMAT = 2  # raise it when a file has other parts: what is older is trained anew
 
 
 Model = TypeVar("Model")
@@ -115,17 +115,21 @@ def _read(path: Path, sha256: str | None, what: str, build: Callable[[dict[str, 
         content = path.read_bytes()
     except FileNotFoundError:
         raise ArtefactError(f"{path}: no such model; train it again") from None
-    found = hashlib.sha256(content).hexdigest()
-    if sha256 is not None and found != sha256:
-        raise ArtefactError(f"{path}: checksum {found} found, {sha256} expected; the file was changed after training")
+    checksum = hashlib.sha256(content).hexdigest()
+    if sha256 is not None and checksum != sha256:
+        raise ArtefactError(
+            f"{path}: checksum {checksum} found, {sha256} expected; the file was changed after training"
+        )
     try:
         values = json.loads(content)
-        if (values["file_format"], values["what"]) != (FILE_FORMAT, what):
-            raise ArtefactError(
-                f"{path}: format {values['file_format']} of {values['what']} found, {FILE_FORMAT} of {what} expected"
-            )
+        found = (values.get("file_format"), values.get("what"))
+        if found != (FILE_FORMAT, what):
+            raise ArtefactError(f"{path}: format {found[0]} of {found[1]} found, {FILE_FORMAT} of {what} expected")
         return build(values)
-    except (json.JSONDecodeError, KeyError, TypeError, UnicodeDecodeError, lgb.basic.LightGBMError) as error:
+    except ArtefactError:
+        raise
+    # whatever a foreign file lacks: text, a key, a shape, a tree
+    except (ValueError, LookupError, TypeError, AttributeError, lgb.basic.LightGBMError) as error:
         raise ArtefactError(f"{path}: not a model file ({type(error).__name__}: {error})") from error
 
 
@@ -166,6 +170,9 @@ def _to_dict(model: TrainedModel) -> dict[str, Any]:
         "direct": model.point.direct.model_to_string(),
         "reference_slope": model.point.reference_slope,
         "weights": list(model.point.weights),
+        "own_ridges": {str(number): ridge.to_dict() for number, ridge in model.point.own.items()},
+        "meters": list(model.meters),
+        "widths": dict(model.widths),
         "quantile_models": _texts(model.quantile_models),
         "calibration": model.calibration.to_dict(),
         "fallback_bands": list(model.fallback_bands),
@@ -180,12 +187,15 @@ def _from_dict(values: dict[str, Any]) -> TrainedModel:
         direct=lgb.Booster(model_str=values["direct"]),
         reference_slope=values["reference_slope"],
         weights=tuple(values["weights"]),
+        own={int(number): HourlyRidge.from_dict(ridge) for number, ridge in values["own_ridges"].items()},
     )
     return TrainedModel(
         **_common_from(values),
         kind=values["kind"],
         needs_weather=values["needs_weather"],
         meters_without_weather=tuple(values["meters_without_weather"]),
+        meters=tuple(values["meters"]),
+        widths=values["widths"],
         offset=values["offset"],
         point=point,
         quantile_models=_boosters(values["quantile_models"]),

@@ -1,7 +1,7 @@
 """Rolling-origin evaluation: what would have been said, had the forecasts been issued then.
 
 Belongs here: refits over time and the forecasts of ours, the baselines and the publisher on the same intervals. Does
-not belong here: metrics (`metrics.py`), decisions (`gate.py`), ids of backtests (`backtest_id` is the hash that the
+not belong here: scores (`scores.py`), decisions (`gate.py`), ids of backtests (`backtest_id` is the hash that the
 caller gives its rows; `backtest_id()` makes one).
 """
 
@@ -25,7 +25,7 @@ from energy_assets.forecasting.baselines import (
 )
 from energy_assets.forecasting.models import MODEL_NAME, Params, TrainedModel
 from energy_assets.forecasting.scoring import forecast
-from energy_assets.forecasting.training import NotEnoughHistory, train
+from energy_assets.forecasting.training import FORMAT, NotEnoughHistory, train
 
 PUBLISHER = "publisher"
 KEYS = ("meter_id", "issued_at_utc", "interval_start_utc")
@@ -110,11 +110,12 @@ def rolling_origin(
 
 
 def backtest_id(**inputs: Any) -> str:
-    """Hash of whatever makes a backtest what it is: window, meters, parameters, data.
+    """Hash of whatever makes a backtest what it is: window, meters, parameters, data, and the way models are made.
 
     >>> backtest_id(weeks=8, kind="zone") == backtest_id(kind="zone", weeks=8)
     True
     """
+    inputs["format"] = FORMAT
     return hashlib.sha256(json.dumps(inputs, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
@@ -124,7 +125,7 @@ def _forecasts(rows: pl.DataFrame, due: pl.DataFrame, kind: str, as_of: datetime
         model = train(rows, kind=kind, as_of=as_of, params=params)
     except NotEnoughHistory:
         model = None
-    ours = forecast(due, model).rows.select(*POINT_COLUMNS, "quantile")
+    ours = forecast(due, model, rows).rows.select(*POINT_COLUMNS, "quantile")
     regression = CalendarTemperatureRegression.fit(rows, as_of=as_of).predict(due)
     median = pl.lit(0.5).alias("quantile")
     named = {

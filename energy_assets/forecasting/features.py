@@ -11,6 +11,7 @@ distribution and one model per kind serves them all; trees never meet a level th
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import polars as pl
@@ -37,6 +38,7 @@ WEATHER_COLUMNS = (
     "solar_irradiance_wm2",
 )
 CALENDAR_FLAGS = ("is_weekend", "is_holiday", "is_day_before_holiday", "is_day_after_holiday", "is_bridge_day")
+LAG_FLAGS = tuple(f"is_lag_{days}d_{what}" for days in (1, 2, 7, 14) for what in ("special", "other"))
 DEMAND_COLUMNS = (
     "demand_lag_1d_kwh",
     "demand_lag_2d_kwh",
@@ -46,6 +48,8 @@ DEMAND_COLUMNS = (
     "demand_lag_21d_kwh",
     "demand_lag_28d_kwh",
     "demand_same_weekday_mean_kwh",
+    "demand_similar_median_kwh",
+    "demand_similar_last_kwh",
     "demand_last_known_kwh",
     "demand_mean_24h_kwh",
     "demand_last_day_mean_kwh",
@@ -62,13 +66,17 @@ LEVEL_COLUMNS = (
     "demand_last_day_same_hour_kwh",
 )
 DAY_TYPES = ("working_day", "weekend", "holiday", "bridge_day")
+DAY_GROUPS = ("working", "after_rest", "saturday", "sunday")
+FEW_METERS = 30  # up to so many meters of a kind are told apart; of more, single ones have too few rows in training
 
 CALENDAR_FEATURES = (
     "local_hour",
     "day_of_week",
     "day_type_code",
+    "day_group_code",
     "day_of_year",
     *CALENDAR_FLAGS,
+    *LAG_FLAGS,
     "year_sin_1",
     "year_cos_1",
     "year_sin_2",
@@ -94,17 +102,32 @@ WEATHER_FEATURES = (
     "heating_change_2d_c",
     "heating_change_7d_c",
 )
-CATEGORICAL_FEATURES = ("day_type_code",)
+METER_CODE = "meter_code"
+CATEGORICAL_FEATURES = ("day_type_code", "day_group_code", METER_CODE)
 RATIO_LIMIT = 4.0  # |log ratio| beyond this (a factor of 55) says that the level is wrong, not the demand
 
 
-def feature_names(*, weather: bool) -> tuple[str, ...]:
+def feature_names(*, weather: bool, meters: bool = False) -> tuple[str, ...]:
     """The ordered features of the demand models: calendar and demand, and weather where the meters have it.
+
+    `meters` adds the number of the meter, for kinds whose few meters are told apart.
 
     >>> len(feature_names(weather=False)) < len(feature_names(weather=True))
     True
     """
-    return CALENDAR_FEATURES + DEMAND_FEATURES + (WEATHER_FEATURES if weather else ())
+    return (
+        CALENDAR_FEATURES + DEMAND_FEATURES + (WEATHER_FEATURES if weather else ()) + ((METER_CODE,) if meters else ())
+    )
+
+
+def told_apart(meter_ids: Iterable[str]) -> tuple[str, ...]:
+    """The meters that get a number of their own: all of them where they are few, none where they are one or many.
+
+    >>> told_apart(["b", "a", "b"]), told_apart(["a"])
+    (('a', 'b'), ())
+    """
+    meters = tuple(sorted(set(meter_ids)))
+    return meters if 1 < len(meters) <= FEW_METERS else ()
 
 
 def recent_level() -> pl.Expr:
@@ -135,12 +158,13 @@ def from_log_ratio(values: Matrix, level: Matrix, offset: float) -> Matrix:
     return result
 
 
-def derived(frame: pl.DataFrame, *, offset: float) -> pl.DataFrame:
-    """The frame with every column of `feature_names(weather=True)`, as Float64, nulls kept.
+def derived(frame: pl.DataFrame, *, offset: float, meters: Sequence[str] = ()) -> pl.DataFrame:
+    """The frame with every column of `feature_names(weather=True, meters=True)`, as numbers, nulls kept.
 
     Args:
         frame: columns of `features.feat_demand_day_ahead`, any number of meters, issue times and rows.
         offset: of `ratio_offset`.
+        meters: from `told_apart` at training; others have no number.
     """
     year = pl.col("day_of_year") * (2 * math.pi / 365.25)
     hour = pl.col("local_hour") * (2 * math.pi / 24)
@@ -152,6 +176,10 @@ def derived(frame: pl.DataFrame, *, offset: float) -> pl.DataFrame:
         log_ratio(median, offset).alias("demand_same_weekday_median_log_ratio"),
         pl.col("demand_morning_ratio").clip(0.05, 20.0).log().alias("morning_log_ratio"),
         pl.col("day_type").replace_strict(list(DAY_TYPES), range(4), default=0).alias("day_type_code"),
+        pl.col("day_group").replace_strict(list(DAY_GROUPS), range(4), default=0).alias("day_group_code"),
+        pl.col("meter_id")
+        .replace_strict(list(meters), range(len(meters)), default=None, return_dtype=pl.Int32)
+        .alias(METER_CODE),
         year.sin().alias("year_sin_1"),
         year.cos().alias("year_cos_1"),
         (2 * year).sin().alias("year_sin_2"),
@@ -177,13 +205,14 @@ def derived(frame: pl.DataFrame, *, offset: float) -> pl.DataFrame:
     )
 
 
-def design_matrix(frame: pl.DataFrame, names: tuple[str, ...], *, offset: float) -> Matrix:
+def design_matrix(frame: pl.DataFrame, names: tuple[str, ...], *, offset: float, meters: Sequence[str] = ()) -> Matrix:
     """Rows x `names`, float64 in row-major order; unknown values are NaN.
 
     Args:
         frame: columns of `features.feat_demand_day_ahead`.
         names: from `feature_names`.
         offset: of `ratio_offset`.
+        meters: from `told_apart` at training.
     """
-    chosen = derived(frame, offset=offset).select(pl.col(n).cast(pl.Float64) for n in names)
+    chosen = derived(frame, offset=offset, meters=meters).select(pl.col(n).cast(pl.Float64) for n in names)
     return np.ascontiguousarray(chosen.fill_null(math.nan).to_numpy())

@@ -15,9 +15,9 @@ from typing import Any
 import polars as pl
 from scipy import stats
 
-from energy_assets.forecasting.metrics import compare
 from energy_assets.forecasting.models import MEDIAN, MODEL_NAME, TrainedModel
 from energy_assets.forecasting.scoring import forecast
+from energy_assets.metrics import point_errors
 
 MARGIN = 0.005
 SIGNIFICANCE = 0.1
@@ -107,20 +107,16 @@ def _daily_errors(
     said = {"candidate": ours, "champion": forecast(features, champion).rows}
     both = pl.concat(
         part.filter(pl.col("quantile") == MEDIAN).select(
-            *keys, "quantile", "demand_kwh", pl.lit(name).alias("model_version")
+            *keys, pl.col("demand_kwh").alias("predicted_kwh"), pl.lit(name).alias("model")
         )
         for name, part in said.items()
     )
     both = both.filter(pl.len().over(keys) == len(said))  # the same intervals for both
-    error = (pl.col("point_kwh") - pl.col("actual_kwh")).abs().sum() / pl.col("actual_kwh").abs().sum()
-    daily = (
-        compare(both, rows)
-        .group_by("issued_at_utc", "meter_id", "model")
-        .agg(error.alias("wape"))
-        .filter(pl.col("wape").is_finite())
-    )
-    of = {name: pl.col("wape").filter(pl.col("model") == name).mean().alias(name) for name in said}
-    return daily.group_by("issued_at_utc").agg(of.values()).drop_nulls().sort("issued_at_utc")
+    actual = rows.select("meter_id", "interval_start_utc", actual_kwh="demand_kwh")
+    compared = both.join(actual.unique(keys[::2]), on=keys[::2], maintain_order="left")
+    daily = point_errors(compared, ["issued_at_utc", "meter_id", "model"]).filter(pl.col("metric") == "wape")
+    of = {name: pl.col("value").filter(pl.col("model") == name).mean().alias(name) for name in said}
+    return daily.group_by("issued_at_utc", maintain_order=True).agg(of.values()).drop_nulls().sort("issued_at_utc")
 
 
 def _row(

@@ -18,6 +18,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from energy_assets.forecasting.features import Matrix
 
 HOURS = 24
+OUTLIER = 4.0  # robust standard deviations
 LIMIT = 6.0  # standardised values beyond this are limited: a linear model follows an absurd input without end
 
 
@@ -61,6 +62,7 @@ def linear_columns(matrix: Matrix, names: Sequence[str]) -> Matrix:
     day = at["day_of_week"]
     near_weekend = ((day == 1) | (day >= 6)).astype(np.float64)
     columns = [(day == d).astype(np.float64) for d in range(2, 8)]
+    columns += [(at["day_group_code"] == group).astype(np.float64) for group in (1, 2, 3)]
     columns += [at[n] for n in names if n.startswith("is_") and n != "is_weekend"]
     columns += [at[n] for n in ("year_sin_1", "year_cos_1", "year_sin_2", "year_cos_2")]
     ratios = [n for n in names if n.endswith("log_ratio")]
@@ -116,6 +118,27 @@ def fit_ridge(columns: Matrix, target: Matrix, hours: Matrix, *, alpha: float) -
         part = scaled[rows]
         coefficients[hour] = np.linalg.solve(part.T @ part + penalty, part.T @ (target[rows] - intercept[hour]))
     return HourlyRidge(mean, scale, intercept, coefficients)
+
+
+def fit_robust_ridge(columns: Matrix, target: Matrix, hours: Matrix, *, alpha: float) -> HourlyRidge:
+    """`fit_ridge`, twice: the second time with targets far from the first fit drawn near to it.
+
+    A faulty day of a meter would else bend every coefficient (Huber's proposal, in one step).
+    """
+    first = fit_ridge(columns, target, hours, alpha=alpha)
+    return fit_ridge(columns, drawn_near(target, first.predict(columns, hours), OUTLIER), hours, alpha=alpha)
+
+
+def drawn_near(target: Matrix, centre: Matrix, limit: float) -> Matrix:
+    """Targets at most `limit` robust standard deviations (of their distances) from `centre`.
+
+    >>> drawn_near(np.array([1.0, -1.0, 1.0, 50.0]), np.zeros(4), 5.0).round(1).tolist()
+    [1.0, -1.0, 1.0, 7.4]
+    """
+    error = target - centre
+    reach = limit * 1.4826 * float(np.median(np.abs(error))) + 1e-9
+    result: Matrix = centre + np.clip(error, -reach, reach)
+    return result
 
 
 def _scaled(columns: Matrix, mean: Matrix, scale: Matrix) -> Matrix:

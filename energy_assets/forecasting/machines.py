@@ -20,10 +20,10 @@ import numpy as np
 import polars as pl
 
 from energy_assets.forecasting.features import Matrix
-from energy_assets.forecasting.metrics import point_metrics, quantile_metrics
 from energy_assets.forecasting.models import QUANTILES, Params
 from energy_assets.forecasting.scoring import COLUMNS, Forecast
 from energy_assets.forecasting.training import NotEnoughHistory
+from energy_assets.metrics import array_errors
 
 MODEL_NAME = "machine_next_quarter"
 LAST_VALUE_VERSION = "last_value"
@@ -107,7 +107,6 @@ def train_machines(frame: pl.DataFrame, *, as_of: datetime, seed: int = 7, threa
     level = rows.select(_level().cast(pl.Float64)).to_series().to_numpy()[~older][half:]
     actual = target[~older][half:] * level
     quantiles = np.maximum(np.sort(judged, axis=1)[half:], 0.0) * level[:, None]
-    found = point_metrics(actual, quantiles[:, QUANTILES.index(0.5)]) | quantile_metrics(actual, quantiles, QUANTILES)
     last = rows.select((pl.col("energy_kwh") / pl.col("energy_lag_1_kwh").clip(lower_bound=FLOOR_KWH)).clip(0, 20))
     span = rows.select(pl.col("interval_start_utc").min(), pl.col("interval_end_utc").max()).row(0)
     return MachineModel(
@@ -120,7 +119,7 @@ def train_machines(frame: pl.DataFrame, *, as_of: datetime, seed: int = 7, threa
         shifts=shifts,
         factors=tuple(float(v) for v in np.nanquantile(last.to_series().cast(pl.Float64).to_numpy(), QUANTILES)),
         params=params,
-        metrics={"held_out_rows": float(len(actual))} | {k: v for k, v in found.items() if np.isfinite(v)},
+        metrics={"held_out_rows": float(len(actual))} | array_errors(actual, quantiles, QUANTILES),
     )
 
 

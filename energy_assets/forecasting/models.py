@@ -16,13 +16,13 @@ import numpy as np
 import polars as pl
 
 from energy_assets.forecasting.calibration import Calibration
-from energy_assets.forecasting.features import Matrix, design_matrix, from_log_ratio, recent_level
+from energy_assets.forecasting.features import METER_CODE, Matrix, design_matrix, from_log_ratio, recent_level
 from energy_assets.forecasting.linear import HourlyRidge, linear_columns
 
 QUANTILES = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
 MEDIAN = 0.5
 MODEL_NAME = "demand_blend"
-MEMBERS = ("ridge", "boosted_ridge", "direct_trees")
+MEMBERS = ("ridge", "boosted_ridge", "direct_trees", "own_ridge")  # the last where meters are told apart
 # a season seen once is remembered by heart: this member learns the season from weather and demand only
 SEASON_FEATURES = ("day_of_year", "year_sin_1", "year_cos_1", "year_sin_2", "year_cos_2")
 SPREAD_FEATURES = (
@@ -47,8 +47,8 @@ class Params:
     seed: int = 7
     threads: int = 1
     ridge_alpha: float = 20.0
-    trees: int = 200
-    learning_rate: float = 0.08
+    trees: int = 130
+    learning_rate: float = 0.1
     direct_leaves: int = 24
     residual_leaves: int = 15
     quantile_trees: int = 60
@@ -72,7 +72,11 @@ class Params:
 
 @dataclass(frozen=True)
 class PointModel:
-    """Three members and their weights. All speak in log ratios to the meter's recent level."""
+    """The members and their weights. All speak in log ratios to the meter's recent level.
+
+    `own` holds a ridge regression per meter, by meter number: meters have calendars and heating of their own. Where a
+    meter has none, the common one speaks for it.
+    """
 
     names: tuple[str, ...]
     ridge: HourlyRidge
@@ -80,14 +84,24 @@ class PointModel:
     direct: lgb.Booster
     reference_slope: float
     weights: tuple[float, ...]
+    own: Mapping[int, HourlyRidge] = field(default_factory=dict)
 
     def members(self, matrix: Matrix) -> Matrix:
         """Rows x members (`MEMBERS`)."""
-        linear = self.ridge.predict(linear_columns(matrix, self.names), matrix[:, self.names.index("local_hour")])
+        columns, hours = linear_columns(matrix, self.names), matrix[:, self.names.index("local_hour")]
+        linear = self.ridge.predict(columns, hours)
         boosted = linear + np.asarray(self.boosted.predict(matrix, num_threads=1))
         reference = self.reference_slope * reference_ratio(matrix, self.names)
         direct = reference + np.asarray(self.direct.predict(matrix[:, direct_columns(self.names)], num_threads=1))
-        return np.column_stack([linear, boosted, direct])
+        found = [linear, boosted, direct]
+        if METER_CODE in self.names:
+            own = linear.copy()
+            code = matrix[:, self.names.index(METER_CODE)]
+            for number, ridge in self.own.items():
+                rows = code == number
+                own[rows] = ridge.predict(columns[rows], hours[rows])
+            found.append(own)
+        return np.column_stack(found)
 
     def predict(self, matrix: Matrix) -> Matrix:
         """Log ratios, one per row."""
@@ -101,7 +115,8 @@ class TrainedModel:
     """A model of one kind of meter. Immutable; `version` is a hash of all that went into it.
 
     `metrics` are of days that the judged fit had not learned from. `fallback_bands` are the quantiles of the log
-    ratio between demand and the seasonal naive forecast on the training rows.
+    ratio between demand and the seasonal naive forecast on the training rows. `meters` are those told apart, by number;
+    `widths` is what `adaptive.py` made of the bands of each meter by the end of training.
     """
 
     name: str
@@ -118,6 +133,8 @@ class TrainedModel:
     quantile_models: Mapping[float, lgb.Booster]
     calibration: Calibration
     fallback_bands: tuple[float, ...]
+    meters: tuple[str, ...] = ()
+    widths: Mapping[str, float] = field(default_factory=dict)
     params: Params = field(default_factory=Params)
     metrics: Mapping[str, float] = field(default_factory=dict)
 
@@ -137,24 +154,34 @@ class TrainedModel:
                 gain[name] += float(value) / total / 2
         return gain
 
-    def predict(self, frame: pl.DataFrame) -> Matrix:
+    def predict(self, frame: pl.DataFrame, widths: Matrix | None = None) -> Matrix:
         """Calibrated quantiles in kWh: rows x `QUANTILES`, sorted along the row, never below 0.
 
         Args:
             frame: rows of `features.feat_demand_day_ahead` whose `recent_level()` is known; other rows give NaN.
+            widths: per row, what the bands are widened by; those of the end of training if absent.
         """
-        matrix = design_matrix(frame, self.features, offset=self.offset)
-        values = predict_quantiles(self.point.predict(matrix), matrix, self.features, self.quantile_models)
-        values = self.calibration.apply(values, matrix[:, self.features.index("local_hour")])
+        values = self.log_quantiles(frame)
+        if widths is None:
+            known = pl.col("meter_id").replace_strict(dict(self.widths), default=1.0, return_dtype=pl.Float64)
+            widths = frame.select(known).to_series().to_numpy()
         level = frame.select(recent_level().cast(pl.Float64).fill_null(float("nan")))
-        return from_log_ratio(uncross(values), level.to_numpy().reshape(-1, 1), self.offset)
+        return from_log_ratio(widened(values, widths), level.to_numpy().reshape(-1, 1), self.offset)
+
+    def log_quantiles(self, frame: pl.DataFrame) -> Matrix:
+        """Calibrated and sorted quantiles in log ratios, not widened."""
+        matrix = design_matrix(frame, self.features, offset=self.offset, meters=self.meters)
+        values = predict_quantiles(self.point.predict(matrix), matrix, self.features, self.quantile_models)
+        return uncross(self.calibration.apply(values, matrix[:, self.features.index("local_hour")]))
 
 
-def reference_ratio(matrix: Matrix, names: tuple[str, ...]) -> Matrix:
-    """Log ratio of the same hour of the last known day; of the same weekday, else 0, where that is unknown."""
-    last_day = matrix[:, names.index("demand_last_day_same_hour_log_ratio")]
+def reference_ratio(
+    matrix: Matrix, names: tuple[str, ...], first: str = "demand_last_day_same_hour_log_ratio"
+) -> Matrix:
+    """Log ratio of the same hour of the last known day (or `first`); of the same weekday, else 0, where unknown."""
+    chosen = matrix[:, names.index(first)]
     weekday = matrix[:, names.index("demand_same_weekday_median_log_ratio")]
-    result: Matrix = np.nan_to_num(np.where(np.isfinite(last_day), last_day, weekday), nan=0.0)
+    result: Matrix = np.nan_to_num(np.where(np.isfinite(chosen), chosen, weekday), nan=0.0)
     return result
 
 
@@ -185,4 +212,11 @@ def uncross(quantiles: Matrix) -> Matrix:
     result = quantiles.copy()
     result[:, middle:] = np.maximum.accumulate(result[:, middle:], axis=1)
     result[:, : middle + 1] = np.minimum.accumulate(result[:, middle::-1], axis=1)[:, ::-1]
+    return result
+
+
+def widened(quantiles: Matrix, widths: Matrix) -> Matrix:
+    """Quantiles moved away from the median, or towards it, by the factor of their row."""
+    median = quantiles[:, [QUANTILES.index(MEDIAN)]]
+    result: Matrix = median + widths.reshape(-1, 1) * (quantiles - median)
     return result

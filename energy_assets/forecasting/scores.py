@@ -1,6 +1,7 @@
-"""Rows of `monitoring.backtest_scores` and `monitoring.forecast_scores`.
+"""Rows of `monitoring.backtest_scores`.
 
-Belongs here: slicing and the long form by contract. Does not belong here: the metrics' definitions (`metrics.py`).
+Belongs here: slicing a backtest and the long form by contract. Does not belong here: the formulae
+(`energy_assets.metrics`), scores of forecasts that were issued (`monitoring`).
 """
 
 from __future__ import annotations
@@ -9,12 +10,12 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from energy_assets.forecasting.metrics import ALL, compare, interval_metrics
-from energy_assets.forecasting.selection import naive_kwh
+from energy_assets.metrics import lead_bucket, peak_errors, point_errors, quantile_errors, skill
 
-NAIVE = "seasonal_naive"
-SCORES = ("mae", "rmse", "mape", "wape", "bias", "pinball", "coverage_80", "width_80", "peak_error", "peak_hour_hit")
-NO_SKILL = ("bias", "coverage_80", "width_80", "peak_hour_hit")  # smaller is not better: no skill
+ALL = "all"
+KEYS = ("meter_id", "issued_at_utc", "interval_start_utc")
+COLUMNS = ("backtest_id", "meter_id", "model_name", "slice", "metric", "value", "n")
+_BY = ["group", "model_name", "slice"]
 
 
 def backtest_scores(backtest: pl.DataFrame, actuals: pl.DataFrame, kinds: Mapping[str, str]) -> pl.DataFrame:
@@ -22,105 +23,61 @@ def backtest_scores(backtest: pl.DataFrame, actuals: pl.DataFrame, kinds: Mappin
 
     Args:
         backtest: columns of `forecasts.backtest_forecasts`, one or more backtests.
-        actuals: meter_id, interval_start_utc, demand_kwh, local_date.
+        actuals: meter_id, interval_start_utc, demand_kwh (null where not usable).
         kinds: kind of each meter; `all:<kind>` pools the meters that are in it.
 
     Returns:
-        Columns of `monitoring.backtest_scores`: slices `all` and `lead:15-21` …; `skill_<baseline>` is 1 - MAE / the
-        baseline's MAE on the same intervals.
+        Columns of `monitoring.backtest_scores`, sorted by key: slices `all` and `lead:15-21` …; `skill_<baseline>` is
+        1 - MAE / the baseline's MAE on the same intervals. Metrics that a model does not have are left out: bands and
+        pinball loss of point forecasts, peaks of lead buckets.
     """
+    known = actuals.select("meter_id", "interval_start_utc", actual_kwh="demand_kwh").drop_nulls()
+    compared = (
+        backtest.select("backtest_id", *KEYS, "model_name", "quantile", predicted_kwh="demand_kwh")
+        .join(known.unique(["meter_id", "interval_start_utc"]), on=["meter_id", "interval_start_utc"])
+        .sort("backtest_id", *KEYS, "model_name", "quantile")
+    )
     parts = []
-    for (identity,), part in backtest.partition_by("backtest_id", as_dict=True, maintain_order=True).items():
-        compared = compare(part, actuals)
-        if compared.height == 0:
-            continue
-        pooled = compared.with_columns(
-            pl.format("all:{}", pl.col("meter_id").replace_strict(dict(kinds), default="unknown")).alias("group")
-        )
-        both = pl.concat([compared.with_columns(pl.col("meter_id").alias("group")), pooled])
-        whole = interval_metrics(both, ["group", "model"]).with_columns(pl.lit(ALL).alias("slice"))
-        leads = interval_metrics(both, ["group", "model", "lead_bucket"]).with_columns(
-            pl.format("lead:{}", "lead_bucket").alias("slice")
-        )
-        columns = ["group", "model", "slice", "metric", "value", "n"]
-        scores = pl.concat([whole.select(columns), leads.select(columns)])
-        parts.append(pl.concat([scores, _skills(scores)]).with_columns(pl.lit(identity).alias("backtest_id")))
-    schema = {"backtest_id": pl.String, "group": pl.String, "model": pl.String, "slice": pl.String, "metric": pl.String}
-    empty = pl.DataFrame(schema=schema | {"value": pl.Float64, "n": pl.Int32})
-    return (
-        pl.concat([empty, *(p.select(empty.columns) for p in parts)])
-        .rename({"group": "meter_id", "model": "model_name"})
-        .sort("backtest_id", "meter_id", "model_name", "slice", "metric")
+    for (identity,), part in compared.partition_by("backtest_id", as_dict=True, maintain_order=True).items():
+        parts.append(_scores(part, kinds).with_columns(pl.lit(identity).alias("backtest_id")))
+    empty = pl.DataFrame(schema=dict.fromkeys(COLUMNS, pl.String()) | {"value": pl.Float64(), "n": pl.Int32()})
+    return pl.concat([empty, *(p.select(COLUMNS) for p in parts)]).sort(COLUMNS[:5])
+
+
+def _scores(compared: pl.DataFrame, kinds: Mapping[str, str]) -> pl.DataFrame:
+    kind = pl.col("meter_id").replace_strict(dict(kinds), default="unknown", return_dtype=pl.String)
+    grouped = pl.concat(
+        [
+            compared.with_columns(pl.col("meter_id").alias("group")),
+            compared.with_columns(pl.format("all:{}", kind).alias("group")),
+        ]
     )
-
-
-def forecast_scores(forecasts: pl.DataFrame, features: pl.DataFrame, actuals: pl.DataFrame) -> pl.DataFrame:
-    """Errors of issued forecasts, per issue and lead bucket, beside the seasonal naive forecast of the same intervals.
-
-    Args:
-        forecasts: columns of `forecasts.demand_forecasts`; only the newest revision counts.
-        features: the feature rows of these forecasts (the naive values and `issue_basis` come from them).
-        actuals: meter_id, interval_start_utc, demand_kwh, local_date.
-
-    Returns:
-        Columns of `monitoring.forecast_scores`; lead bucket `all` is the whole day. Intervals without an actual are
-        not scored, and an issue without any has no rows.
-    """
-    keys = ["meter_id", "issued_at_utc", "interval_start_utc"]
-    newest = forecasts.filter(
-        pl.col("revision") == pl.col("revision").max().over("meter_id", "issued_at_utc", "model_version")
+    lead = (pl.col("interval_start_utc") - pl.col("issued_at_utc")).dt.total_minutes()
+    rows = pl.concat(
+        [
+            grouped.with_columns(pl.lit(ALL).alias("slice")),
+            grouped.with_columns(pl.format("lead:{}", lead_bucket(lead)).alias("slice")),
+        ]
     )
-    ours = compare(newest, actuals)
-    naive = features.select(*keys, naive_kwh().alias("naive_kwh"), "issue_basis")
-    ours = ours.join(naive.unique(keys), on=keys, how="left")
-    by = ["meter_id", "issued_at_utc", "local_date", "model"]
-    parts = []
-    for group in (by, [*by, "lead_bucket"]):
-        mine = interval_metrics(ours, group)
-        against = ours.filter(pl.col("naive_kwh").is_not_null()).with_columns(pl.col("naive_kwh").alias("point_kwh"))
-        base = interval_metrics(against, group).select(*group, "metric", pl.col("value").alias("baseline_value"))
-        base = base.filter(~pl.col("metric").str.contains("pinball|coverage|width"))
-        joined = mine.join(base, on=[*group, "metric"], how="left")
-        if "lead_bucket" not in joined.columns:
-            joined = joined.with_columns(pl.lit(ALL).alias("lead_bucket"))
-        parts.append(joined.select(*by, "lead_bucket", "metric", "value", "n", "baseline_value"))
-    basis = ours.group_by("meter_id", "issued_at_utc").agg(pl.col("issue_basis").drop_nulls().first().fill_null("none"))
-    ratio = 1 - pl.col("value") / pl.col("baseline_value")
-    sensible = ~pl.col("metric").is_in(NO_SKILL) & (pl.col("baseline_value") > 0)
-    return (
-        pl.concat(parts)
-        .filter(pl.col("metric").is_in(SCORES))
-        .join(basis, on=["meter_id", "issued_at_utc"], how="left")
-        .with_columns(pl.when(sensible).then(ratio).alias("skill"), pl.lit(NAIVE).alias("baseline_name"))
-        .rename({"model": "model_version"})
-        .select(
-            "meter_id",
-            "issued_at_utc",
-            "lead_bucket",
-            "model_version",
-            "metric",
-            "baseline_name",
-            "local_date",
-            pl.col("issue_basis").fill_null("none"),
-            "value",
-            "n",
-            "baseline_value",
-            "skill",
-        )
-        .sort("meter_id", "issued_at_utc", "lead_bucket", "model_version", "metric")
-    )
+    points = rows.filter((pl.col("quantile") - 0.5).abs() < 1e-9)
+    banded = rows.filter(pl.col("quantile").n_unique().over("model_name") > 1)
+    scores = pl.concat(
+        [
+            point_errors(points, _BY),
+            quantile_errors(banded, _BY),
+            peak_errors(points.filter(pl.col("slice") == ALL), _BY),
+        ]
+    ).drop_nulls("value")
+    return pl.concat([scores, _skills(scores)]).rename({"group": "meter_id"})
 
 
 def _skills(scores: pl.DataFrame) -> pl.DataFrame:
     mae = scores.filter(pl.col("metric") == "mae")
-    pairs = mae.join(mae, on=["group", "slice"], suffix="_base").filter(
-        pl.col("model") != pl.col("model_base"), pl.col("value_base") > 0
+    pairs = mae.join(mae.drop("metric", "n"), on=["group", "slice"], suffix="_base").filter(
+        pl.col("model_name") != pl.col("model_name_base")
     )
-    return pairs.select(
-        "group",
-        "model",
-        "slice",
-        pl.format("skill_{}", "model_base").alias("metric"),
-        (1 - pl.col("value") / pl.col("value_base")).alias("value"),
-        "n",
+    value = skill(pl.col("metric"), pl.col("value"), pl.col("value_base"))
+    named = pl.format("skill_{}", "model_name_base")
+    return pairs.select("group", "model_name", "slice", named.alias("metric"), value.alias("value"), "n").drop_nulls(
+        "value"
     )

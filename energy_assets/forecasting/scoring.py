@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 import polars.selectors as cs
 
+from energy_assets.forecasting.adaptive import widths_at
 from energy_assets.forecasting.features import Matrix, from_log_ratio, log_ratio, recent_level
 from energy_assets.forecasting.models import QUANTILES, TrainedModel
 from energy_assets.forecasting.selection import MIN_KNOWN_DAYS, STALE_DAYS, is_stale, naive_kwh
@@ -47,7 +48,7 @@ class Forecast(NamedTuple):
     skipped: pl.DataFrame
 
 
-def forecast(frame: pl.DataFrame, model: TrainedModel | None) -> Forecast:
+def forecast(frame: pl.DataFrame, model: TrainedModel | None, recent: pl.DataFrame | None = None) -> Forecast:
     """Forecast every row of one kind of meter, for any number of meters and issue times.
 
     Reasons of a fallback (`quality_reason`): `no_model` (none for the kind), `stale_data` (newest reading over
@@ -59,6 +60,8 @@ def forecast(frame: pl.DataFrame, model: TrainedModel | None) -> Forecast:
     Args:
         frame: columns of `features.feat_demand_day_ahead`; labels, if there are any, are not looked at.
         model: the model of the kind, or None.
+        recent: the same columns with `demand_kwh` and, optionally, `label_known_at_utc`, of issue times before those of
+            `frame`: the bands follow the errors on those of them that the model has not learned from.
 
     Raises:
         ValueError: the frame holds meters of another kind than the model's.
@@ -86,7 +89,8 @@ def forecast(frame: pl.DataFrame, model: TrainedModel | None) -> Forecast:
     fallback = frame.filter(pl.col("quality_reason").is_not_null())
     parts = []
     if primary.height and model is not None:
-        parts.append(_long(primary, model.predict(primary), "primary"))
+        widths = None if recent is None else _widths(primary, model, recent)
+        parts.append(_long(primary, model.predict(primary, widths), "primary"))
     if fallback.height:
         parts.append(_long(fallback, _fallback(fallback, model), "fallback"))
     version = model.version if model is not None else NAIVE_VERSION
@@ -94,6 +98,15 @@ def forecast(frame: pl.DataFrame, model: TrainedModel | None) -> Forecast:
         parts = [_long(frame, np.zeros((0, len(QUANTILES))), "primary")]
     rows = pl.concat(parts).with_columns(pl.lit(version).alias("model_version"))
     return Forecast(rows.select(COLUMNS).sort(*KEYS, "quantile"), skipped)
+
+
+def _widths(frame: pl.DataFrame, model: TrainedModel, recent: pl.DataFrame) -> Matrix:
+    """What the bands of each row are widened by, from what had come true at its issue time."""
+    recent = recent.with_columns(cs.float().fill_nan(None)).filter(_reason(model).is_null())
+    found = widths_at(model, recent, frame["issued_at_utc"].unique().sort().to_list())
+    before = pl.col("meter_id").replace_strict(dict(model.widths), default=1.0, return_dtype=pl.Float64)
+    joined = frame.join(found, on=["meter_id", "issued_at_utc"], how="left", maintain_order="left")
+    return joined.select(pl.col("width").fill_null(before)).to_series().to_numpy()
 
 
 def _reason(model: TrainedModel | None) -> pl.Expr:

@@ -4,7 +4,8 @@ Belongs here: which rows may be learned from, cross-fitting over blocks of time,
 calibration. Does not belong here: prediction (`models.py`), whether a model is promoted (`gate.py`).
 
 The scheme: members are fitted several times, each time without some blocks of days, to get residuals that they have
-not seen. Quantile models learn those of the older days; the trailing days, forecast strictly forward, calibrate.
+not seen. Quantile models learn those of the older days; the trailing days, forecast strictly forward, calibrate and
+weigh the members. Faulty days are in every history: targets far from what a robust regression says are drawn near.
 """
 
 from __future__ import annotations
@@ -20,9 +21,11 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.optimize import nnls
 
+from energy_assets.forecasting.adaptive import cube, excess, follow
 from energy_assets.forecasting.calibration import calibrate, median_shifts
 from energy_assets.forecasting.features import (
     CATEGORICAL_FEATURES,
+    METER_CODE,
     Matrix,
     design_matrix,
     feature_names,
@@ -30,12 +33,11 @@ from energy_assets.forecasting.features import (
     log_ratio,
     ratio_offset,
     recent_level,
+    told_apart,
 )
-from energy_assets.forecasting.linear import fit_ridge, linear_columns, one_blas_thread
-from energy_assets.forecasting.metrics import point_metrics, quantile_metrics
+from energy_assets.forecasting.linear import HourlyRidge, drawn_near, fit_robust_ridge, linear_columns, one_blas_thread
 from energy_assets.forecasting.models import (
     MEDIAN,
-    MEMBERS,
     MODEL_NAME,
     QUANTILES,
     Params,
@@ -48,12 +50,16 @@ from energy_assets.forecasting.models import (
     uncross,
 )
 from energy_assets.forecasting.selection import Folds, Mask, learnable, make_folds, meter_day_turn, naive_kwh, subsample
+from energy_assets.metrics import array_errors
 
 __all__ = ["NotEnoughHistory", "Params", "train"]
 
 MIN_DAYS = 14
 BAND_WIDENING = 1.25  # fallbacks are needed when something is wrong: their bands are wider than in normal times
-FORMAT = 1  # part of the version: raise it when the same rows and parameters make another model
+MIN_OWN_ROWS = 500  # of a meter's own regressions: three weeks
+FAULT, OUTLIER = 8.0, 5.0  # robust standard deviations, from the usual and from a regression
+EQUAL_SHARE = 0.25
+FORMAT = 2  # part of the version: raise it when the same rows and parameters make another model
 
 
 class NotEnoughHistory(ValueError):  # noqa: N818 - it says what is missing
@@ -87,31 +93,37 @@ def train(
         )
     span = rows.select(pl.col("interval_start_utc").min(), pl.col("interval_end_utc").max()).row(0)
     rows = subsample(rows, params.max_rows)
-    names = feature_names(weather=weather)
+    meters = told_apart(rows["meter_id"].unique())
+    names = feature_names(weather=weather, meters=bool(meters))
     offset = ratio_offset(rows)
-    matrix = design_matrix(rows, names, offset=offset)
+    matrix = design_matrix(rows, names, offset=offset, meters=meters)
     target = rows.select(log_ratio(pl.col("demand_kwh"), offset)).to_series().to_numpy()
+    usual = reference_ratio(matrix, names, "demand_similar_median_log_ratio")
+    near = drawn_near(target, usual, FAULT)
     folds = make_folds(rows["issued_at_utc"], params)
     turns = rows.select(meter_day_turn().cast(pl.Int64)).to_series().to_numpy()
 
-    members = np.full((rows.height, len(MEMBERS)), np.nan)
+    members = np.full((rows.height, 4 if meters else 3), np.nan)
     for held_out, learned in folds.splits:
         chosen = _thin(learned, turns, params.max_rows // 2)
-        fitted = _fit_point(matrix[chosen], target[chosen], names, params)
+        fitted = _fit_point(matrix[chosen], near[chosen], names, params)
         members[held_out] = fitted.members(matrix[held_out])
     judged = np.isfinite(members[:, 0])
-    weights = _weights(members[judged], target[judged])
+    trailing = folds.trailing & judged
+    weights = _weights(members[trailing], near[trailing])
     out_of_sample = (members * np.asarray(weights)).sum(axis=1)
 
     quantile_models = _fit_quantiles(matrix, target, out_of_sample, names, folds.older & judged, params)
-    trailing = folds.trailing & judged
     raw = predict_quantiles(out_of_sample[trailing], matrix[trailing], names, quantile_models)
     hours = matrix[trailing, names.index("local_hour")]
     # what the mean of logs lacks of a median (skewness) is learned over all days
     skew = median_shifts(target[judged], out_of_sample[judged], matrix[judged, names.index("local_hour")])
     calibration = calibrate(target[trailing], raw, hours, QUANTILES, median_shift=skew)
+    calibrated = uncross(calibration.apply(raw, hours))
+    excesses, trailed = cube(rows.filter(pl.Series(trailing)), excess(target[trailing], calibrated))
+    widths = follow(np.ones(len(trailed)), excesses)
     metrics = _held_out_metrics(rows, folds, trailing, raw, target, offset)
-    final = _fit_point(matrix, target, names, params, weights)
+    final = _fit_point(matrix, near, names, params, weights)
     return TrainedModel(
         name=f"{MODEL_NAME}_{kind}",
         kind=kind,
@@ -127,6 +139,8 @@ def train(
         quantile_models=quantile_models,
         calibration=calibration,
         fallback_bands=_fallback_bands(rows, target, offset),
+        meters=meters,
+        widths={meter: float(width) for meter, width in zip(trailed, widths, strict=True)},
         params=params,
         metrics=metrics,
     )
@@ -137,14 +151,25 @@ def _fit_point(
 ) -> PointModel:
     columns = linear_columns(matrix, names)
     hours = matrix[:, names.index("local_hour")]
-    ridge = fit_ridge(columns, target, hours, alpha=params.ridge_alpha)
-    trees = {"bagging_fraction": 0.7, "bagging_freq": 1, "feature_fraction": 0.4, "lambda_l2": 1.0, "objective": "l2"}
+    ridge = fit_robust_ridge(columns, target, hours, alpha=params.ridge_alpha)
+    own = _fit_own(columns, target, hours, matrix[:, names.index(METER_CODE)], params) if METER_CODE in names else {}
+    linear = ridge.predict(columns, hours)
+    target = drawn_near(target, linear, OUTLIER)
+    trees = {
+        "bagging_fraction": 0.7,
+        "bagging_freq": 1,
+        "feature_fraction": 0.4,
+        "lambda_l2": 1.0,
+        "max_bin": 63,
+        "min_data_in_leaf": min(60, max(10, len(target) // 50)),
+        "objective": "l2",
+    }
     boosted = _fit_trees(
         matrix,
-        target - ridge.predict(columns, hours),
+        target - linear,
         names,
-        params.lightgbm(num_leaves=params.residual_leaves, min_data_in_leaf=20, **trees),
-        params.trees * 3 // 4,
+        params.lightgbm(num_leaves=params.residual_leaves, **trees),
+        max(params.trees * 2 // 5, 1),
     )
     reference = reference_ratio(matrix, names)
     centred = reference - reference.mean()
@@ -157,10 +182,23 @@ def _fit_point(
         np.ascontiguousarray(matrix[:, seen]),
         target - slope * reference,
         tuple(names[i] for i in seen),
-        params.lightgbm(num_leaves=params.direct_leaves, min_data_in_leaf=20, **trees),
+        params.lightgbm(num_leaves=params.direct_leaves, **trees),
         params.trees,
     )
-    return PointModel(names, ridge, boosted, direct, slope, weights or (1 / len(MEMBERS),) * len(MEMBERS))
+    members = 4 if METER_CODE in names else 3
+    return PointModel(names, ridge, boosted, direct, slope, weights or (1 / members,) * members, own)
+
+
+def _fit_own(columns: Matrix, target: Matrix, hours: Matrix, code: Matrix, params: Params) -> dict[int, HourlyRidge]:
+    """A regression per meter with enough rows; there are at most `FEW_METERS` of them."""
+    numbers, counts = np.unique(code[np.isfinite(code)], return_counts=True)
+    return {
+        int(number): fit_robust_ridge(
+            columns[code == number], target[code == number], hours[code == number], alpha=params.ridge_alpha
+        )
+        for number, count in zip(numbers, counts, strict=True)
+        if count >= MIN_OWN_ROWS
+    }
 
 
 def _fit_quantiles(
@@ -196,11 +234,13 @@ def _fit_trees(
 
 
 def _weights(members: Matrix, target: Matrix) -> tuple[float, ...]:
-    """Convex weights from held-out rows, half-way to equal ones: estimated weights alone rarely beat the mean."""
+    """Convex weights from held-out rows, drawn towards equal ones: estimated weights alone rarely beat the mean."""
+    count = members.shape[1]
+    target = drawn_near(target, np.median(members, axis=1), OUTLIER)
     scale = float(np.abs(members).max()) * np.sqrt(len(target)) * 10 or 1.0
-    solved, _ = nnls(np.vstack([members, np.full((1, len(MEMBERS)), scale)]), np.append(target, scale))
+    solved, _ = nnls(np.vstack([members, np.full((1, count), scale)]), np.append(target, scale))
     total = float(solved.sum()) or 1.0
-    mixed = 0.5 * solved / total + 0.5 / len(MEMBERS)
+    mixed = (1 - EQUAL_SHARE) * solved / total + EQUAL_SHARE / count
     return tuple(float(w) for w in mixed / mixed.sum())
 
 
@@ -232,9 +272,7 @@ def _held_out_metrics(
     shift = calibrate(target[trailing][learned], raw[learned], hours[learned], QUANTILES)
     quantiles = from_log_ratio(uncross(shift.apply(raw, hours)), level, offset)[judged]
     actual = part["demand_kwh"].to_numpy()[judged]
-    median = quantiles[:, QUANTILES.index(0.5)]
-    found = {**point_metrics(actual, median), **quantile_metrics(actual, quantiles, QUANTILES)}
-    return {"held_out_rows": float(len(actual))} | {k: v for k, v in found.items() if np.isfinite(v)}
+    return {"held_out_rows": float(len(actual))} | array_errors(actual, quantiles, QUANTILES)
 
 
 def _version(kind: str, as_of: datetime, names: tuple[str, ...], params: Params, matrix: Matrix, target: Matrix) -> str:

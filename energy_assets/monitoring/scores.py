@@ -1,4 +1,4 @@
-"""Scores of forecasts as actuals arrive: rows of `monitoring.forecast_scores`.
+"""Scores of issued forecasts as actuals arrive: rows of `monitoring.forecast_scores`.
 
 Belongs here: which intervals are scored together and what they are compared with. The formulae are those of
 `energy_assets.metrics`. Does not belong here: backtests, which score what was never issued.
@@ -9,12 +9,10 @@ from __future__ import annotations
 import polars as pl
 
 from energy_assets.contracts import table
-from energy_assets.metrics import peak_errors, point_errors, quantile_errors, skill
+from energy_assets.metrics import lead_bucket, peak_errors, point_errors, quantile_errors, skill
 
 BASELINE = "seasonal_naive"
 ALL = "all"
-BUCKET_HOURS = 6
-BUCKET_OFFSET = 3  # buckets start at 15, 21, ... hours: a local day issued at nine the day before fills four of them
 
 _INTERVAL = ["meter_id", "issued_at_utc", "model_version", "interval_start_utc"]
 _GROUP = ["meter_id", "issued_at_utc", "model_version", "lead_bucket"]
@@ -32,7 +30,7 @@ def score_forecasts(
     scored on that half (`n` says so) until the next run replaces the row. Of several revisions the last one counts.
     Point metrics take the median. The baseline's pinball loss is that of a point: its value stands for every quantile.
     `baseline_value` and `skill` are null where the baseline misses any of the scored intervals, and for metrics it does
-    not have. `peak_error` and `peak_hour_hit` exist for the whole day only.
+    not have. `peak_error` and `peak_hour_hit` exist for the whole day only, and are null while it is not.
 
     Args:
         forecasts: rows of `forecasts.demand_forecasts` (meter_id, issued_at_utc, model_version, interval_start_utc,
@@ -84,19 +82,6 @@ def score_forecasts(
             pl.col("issue_basis").fill_null("none")
         )
     return contract.conform(result).sort(contract.key)
-
-
-def lead_bucket(lead_minutes: pl.Expr) -> pl.Expr:
-    """Name of the six-hour bucket of a lead time, `15-21` for 15 h up to but not including 21 h.
-
-    Meters in other zones than the market's have shorter or longer leads; their buckets follow the same grid.
-
-    Example:
-        >>> pl.DataFrame({"m": [15 * 60, 38 * 60, 6 * 60]}).select(lead_bucket(pl.col("m")))["m"].to_list()
-        ['15-21', '33-39', '3-9']
-    """
-    low = ((lead_minutes / 60.0 - BUCKET_OFFSET) / BUCKET_HOURS).floor().cast(pl.Int64) * BUCKET_HOURS + BUCKET_OFFSET
-    return pl.concat_str([low.cast(pl.String), (low + BUCKET_HOURS).cast(pl.String)], separator="-")
 
 
 def _scored_quantiles(forecasts: pl.DataFrame, actuals: pl.DataFrame, naive: pl.DataFrame) -> pl.DataFrame:

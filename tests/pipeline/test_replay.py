@@ -73,6 +73,6 @@ def test_a_replayed_day_is_forecast_by_a_model_of_its_time_and_later_days_stand(
 def test_an_issue_date_out_of_range_is_refused_before_anything_runs(tmp_path: Path) -> None:
     folder = Folder.make(tmp_path / "warehouse")
     for wrong in (["--issue-date", "2026-03-11"], ["--issue-date", "2026-03-05", "--until", "2026-03-04"]):
-        process = folder.refused(*wrong)
-        assert "they must lie between market.history_start" in process
+        said = folder.refused(*wrong)
+        assert "they must lie between 2015-01-01 (market.history_start) and 2026-03-10" in said
     assert not (folder.path / "energy.duckdb").exists()

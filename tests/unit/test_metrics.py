@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from energy_assets.ids import hash_id
-from energy_assets.metrics import peak_errors, point_errors, quantile_errors, skill
+from energy_assets.metrics import array_errors, lead_bucket, peak_errors, point_errors, quantile_errors, skill
 
 
 def values(frame: pl.DataFrame) -> dict[str, float | None]:
@@ -61,18 +64,53 @@ def test_band_metrics_need_the_band() -> None:
     assert found["width_80"] is None
 
 
-def test_peak_hour_and_size() -> None:
-    frame = pl.DataFrame(
-        {
-            "m": ["a"] * 3 + ["b"] * 3,
-            "interval_start_utc": [2, 1, 0] * 2,
-            "actual_kwh": [1.0, 9.0, 3.0, 1.0, 9.0, 3.0],
-            "predicted_kwh": [2.0, 7.0, 6.0, 2.0, 5.0, 7.0],
-        }
+def _peaks(predicted: list[list[float]], actual: list[float]) -> pl.DataFrame:
+    """Days of one meter, an hour per value."""
+    hours = [datetime(2026, 1, 1, tzinfo=UTC) + timedelta(hours=h) for h in range(len(actual))]
+    return pl.concat(
+        pl.DataFrame({"interval_start_utc": hours, "actual_kwh": actual, "predicted_kwh": said}).with_columns(
+            m=pl.lit("a"), meter_id=pl.lit("a"), issued_at_utc=pl.lit(day)
+        )
+        for day, said in enumerate(predicted)
     )
-    found = peak_errors(frame, ["m"])
-    assert found.filter(metric="peak_error")["value"].to_list() == [2.0, 2.0]
-    assert found.filter(metric="peak_hour_hit")["value"].to_list() == [1.0, 0.0]
+
+
+def test_peak_within_an_hour_is_a_hit_and_days_are_averaged() -> None:
+    actual = [1.0, 9.0, 3.0, 1.0]
+    days = _peaks([[2.0, 7.0, 6.0, 1.0], [2.0, 5.0, 8.0, 1.0], [1.0, 2.0, 3.0, 4.0]], actual).sample(
+        fraction=1.0, shuffle=True, seed=1
+    )
+    by_day = peak_errors(days, ["issued_at_utc"], least=4)
+    assert by_day.filter(metric="peak_error")["value"].to_list() == [2.0, 1.0, 5.0]
+    assert by_day.filter(metric="peak_hour_hit")["value"].to_list() == [1.0, 1.0, 0.0]
+    found = values(peak_errors(days, ["m"], least=4))
+    assert found["peak_error"] == pytest.approx(8 / 3)
+    assert found["peak_hour_hit"] == pytest.approx(2 / 3)
+
+
+def test_half_a_day_has_no_peak() -> None:
+    found = values(peak_errors(_peaks([[1.0] * 19], [2.0] * 19), ["m"]))
+    assert found == {"peak_error": None, "peak_hour_hit": None}
+
+
+@pytest.mark.parametrize(
+    ("lead", "bucket"), [(15, "15-21"), (20.75, "15-21"), (21, "21-27"), (39, "39-45"), (8, "3-9"), (0.25, "-3-3")]
+)
+def test_any_lead_has_a_bucket_of_six_hours(lead: float, bucket: str) -> None:
+    assert pl.DataFrame({"m": [int(lead * 60)]}).select(lead_bucket(pl.col("m"))).item() == bucket
+
+
+def test_arrays_have_the_errors_of_frames_and_bands_of_three_widths() -> None:
+    actual = np.array([10.0, 30.0])
+    quantiles = np.tile([6.0, 8.0, 9.0, 10.0, 11.0, 12.0, 14.0], (2, 1))
+    found = array_errors(actual, quantiles, [0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95])
+    assert found["mae"] == 10.0
+    assert found["wape"] == 0.5
+    assert [found[f"coverage_{band}"] for band in (50, 80, 90)] == [0.5] * 3
+    assert [found[f"width_{band}"] for band in (50, 80, 90)] == [2.0, 4.0, 8.0]
+    two = array_errors(actual, quantiles[:, [1, 3, 5]], [0.1, 0.5, 0.9])
+    assert two["pinball"] == pytest.approx((0.1 * 2 + 0.1 * 2 + 0.1 * 22 + 0.5 * 20 + 0.9 * 18) / 6)
+    assert "coverage_90" not in two
 
 
 def test_skill_only_of_errors_against_a_baseline_that_errs() -> None:

@@ -14,6 +14,8 @@
 
 {%- set seen = newest_load(this) if is_incremental() else -1 %}
 {%- set weather_hours_back = 216 %}
+{%- set similar_days = 5 %}
+{%- set similar_days_back = 36 %}
 
 with meters as (
     select meter_id, kind, timezone, coalesce(country, 'none') as country
@@ -143,6 +145,60 @@ forecasts as (
         on asked.meter_id = day_counts.meter_id and asked.issued_at_utc >= day_counts.known_from_utc
 ),
 
+-- calendar: days by how they are worked; a public holiday is like a Sunday, and a first working day starts from rest -----
+
+calendar_days as (
+    select
+        country,
+        cast(unnest(generate_series(
+            min(target_date) - {{ similar_days_back + 1 }}, max(target_date), interval '1 day'
+        )) as date) as local_date
+    from forecasts
+    group by country
+),
+
+worked_days as (
+    select
+        days.country,
+        days.local_date,
+        isodow(days.local_date) as day_of_week,
+        coalesce(dates.is_holiday, false) as is_holiday,
+        coalesce(dates.is_holiday or dates.is_bridge_day, false) as is_special,
+        isodow(days.local_date) >= 6 or coalesce(dates.is_holiday, false) as is_rest
+    from calendar_days as days
+    left join {{ ref('dim_dates') }} as dates using (country, local_date)
+),
+
+day_groups as (
+    select
+        country,
+        local_date,
+        case
+            when is_holiday or day_of_week = 7 then 'sunday'
+            when day_of_week = 6 then 'saturday'
+            when lag(is_rest) over calendar then 'after_rest'
+            else 'working'
+        end as day_group,
+        {%- for days in [1, 2, 7, 14] %}
+        coalesce(lag(is_special, {{ days }}) over calendar, false) as is_lag_{{ days }}d_special,
+        coalesce(lag(is_rest, {{ days }}) over calendar != is_rest, false) as is_lag_{{ days }}d_other{{ "," if not loop.last }}
+        {%- endfor %}
+    from worked_days
+    window calendar as (partition by country order by local_date)
+),
+
+similar_dates as (
+    select target.country, target.local_date as target_date, past.local_date
+    from day_groups as target
+    inner join day_groups as past
+        on target.country = past.country
+        and target.day_group = past.day_group
+        and past.local_date between target.local_date - {{ similar_days_back }} and target.local_date - 2
+    qualify row_number() over (
+        partition by target.country, target.local_date order by past.local_date desc
+    ) <= {{ similar_days }}
+),
+
 -- demand ----------------------------------------------------------------------------------------------------------------
 
 forecast_days as (
@@ -184,6 +240,22 @@ demand_by_hour as (
         {%- endfor %}
     from demand_known
     group by forecast_number, local_hour
+),
+
+similar_by_hour as (
+    select
+        forecasts.forecast_number,
+        known.local_hour,
+        median(known.demand_kwh) as demand_similar_median_kwh,
+        arg_max(known.demand_kwh, known.interval_start_utc) as demand_similar_last_kwh
+    from forecasts
+    inner join similar_dates using (country, target_date)
+    inner join known
+        on forecasts.meter_id = known.meter_id
+        and similar_dates.local_date = known.local_date
+        and forecasts.issued_at_utc >= known.known_from_utc
+        and (known.known_to_utc is null or forecasts.issued_at_utc < known.known_to_utc)
+    group by forecasts.forecast_number, known.local_hour
 ),
 
 morning as (
@@ -392,6 +464,11 @@ select
     coalesce(
         dates.day_type, case when isodow(hours.target_date) >= 6 then 'weekend' else 'working_day' end
     ) as day_type,
+    day_groups.day_group,
+    {%- for days in [1, 2, 7, 14] %}
+    day_groups.is_lag_{{ days }}d_special,
+    day_groups.is_lag_{{ days }}d_other,
+    {%- endfor %}
 
     weather.temperature_c,
     weather.temperature_mean_24h_c,
@@ -424,6 +501,8 @@ select
             cast(lags.lag_7d is not null as integer) + cast(lags.lag_14d is not null as integer)
             + cast(lags.lag_21d is not null as integer) + cast(lags.lag_28d is not null as integer), 0
         ) as demand_same_weekday_mean_kwh,
+    alike.demand_similar_median_kwh,
+    alike.demand_similar_last_kwh,
     recent.demand_last_known_kwh,
     recent.demand_mean_24h_kwh,
     recent.demand_mean_168h_kwh,
@@ -444,6 +523,10 @@ left join {{ ref('dim_dates') }} as dates
     on hours.country = dates.country and hours.target_date = dates.local_date
 left join demand_by_hour as lags
     on hours.forecast_number = lags.forecast_number and hours.local_hour = lags.local_hour
+left join similar_by_hour as alike
+    on hours.forecast_number = alike.forecast_number and hours.local_hour = alike.local_hour
+left join day_groups
+    on hours.country = day_groups.country and hours.target_date = day_groups.local_date
 left join demand_recent as recent on hours.forecast_number = recent.forecast_number
 left join morning on hours.forecast_number = morning.forecast_number
 left join last_full_day as last_day on hours.forecast_number = last_day.forecast_number

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import duckdb
 
-from energy_assets.forecasting import MODEL_NAME, TrainedModel, load
-from energy_assets.warehouse import first_row
+from energy_assets.forecasting import MODEL_NAME, ArtefactError, TrainedModel, load
 
 
 def model_name(kind: str) -> str:
@@ -20,18 +19,25 @@ def model_name(kind: str) -> str:
 def champion(
     con: duckdb.DuckDBPyConnection, folder: Path, model_name: str, at: datetime
 ) -> tuple[TrainedModel, datetime] | None:
-    """The model promoted last before `at`, with when it was trained; None where none was, or its artefact is lost."""
-    row = first_row(
-        con,
+    """The model promoted last before `at`, with when it was trained.
+
+    None where none was, or where its artefact is lost or of a format of before: it is then trained anew, and of two
+    decisions of one instant the one whose artefact can be read counts.
+    """
+    rows = con.execute(
         """SELECT v.artefact, v.trained_at_utc
         FROM forecasts.model_decisions d JOIN forecasts.model_versions v ON v.model_version = d.to_version
         WHERE d.model_name = ? AND d.decided_at_utc <= ?
-        ORDER BY d.decided_at_utc DESC, d.decision = 'promoted' DESC LIMIT 1""",
+        QUALIFY d.decided_at_utc = max(d.decided_at_utc) OVER ()
+        ORDER BY d.decision = 'promoted' DESC, v.model_version""",
         [model_name, at],
-    )
-    if row is None or not (folder / row[0]).exists():
-        return None
-    return load(folder / row[0]), row[1]
+    ).fetchall()
+    for artefact, trained_at in rows:
+        try:
+            return load(folder / artefact), trained_at
+        except ArtefactError:
+            continue
+    return None
 
 
 def roles(con: duckdb.DuckDBPyConnection) -> None:

@@ -100,6 +100,22 @@ def features(series: pl.DataFrame, *, kind: str = "zone", weather: bool = True) 
         pl.lit(kind).alias("kind"),
         pl.col("demand_lag_2d_kwh").alias("demand_last_day_same_hour_kwh"),
         pl.mean_horizontal([f"demand_lag_{d}d_kwh" for d in (7, 14, 21, 28)]).alias("demand_same_weekday_mean_kwh"),
+        # the only day groups of a calendar without holidays; a median of the few same weekdays stands for the last five
+        pl.when(weekday == 7)
+        .then(pl.lit("sunday"))
+        .when(weekday == 6)
+        .then(pl.lit("saturday"))
+        .when(weekday == 1)
+        .then(pl.lit("after_rest"))
+        .otherwise(pl.lit("working"))
+        .alias("day_group"),
+        pl.concat_list(f"demand_lag_{d}d_kwh" for d in (7, 14, 21, 28))
+        .list.drop_nulls()
+        .list.median()
+        .alias("demand_similar_median_kwh"),
+        pl.col("demand_lag_7d_kwh").alias("demand_similar_last_kwh"),
+        *(pl.lit(value=False).alias(f"is_lag_{d}d_special") for d in (1, 2, 7, 14)),
+        *(((weekday >= 6) != ((weekday - 1 - d) % 7 + 1 >= 6)).alias(f"is_lag_{d}d_other") for d in (1, 2, 7, 14)),
         pl.col("temperature_lag_48h_c").mean().over(day).alias("temperature_last_day_mean_c"),
         weekday.alias("day_of_week"),
         pl.col("start").dt.ordinal_day().cast(pl.Int32).alias("day_of_year"),

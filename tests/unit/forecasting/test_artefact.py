@@ -60,6 +60,24 @@ def test_a_changed_missing_or_foreign_file_is_refused(tmp_path: Path) -> None:
         load(path)
 
 
+@pytest.mark.parametrize("missing", ["features", "widths", "ridge", "params", "file_format", "calibration"])
+def test_a_file_that_lacks_a_part_is_refused(tmp_path: Path, missing: str) -> None:
+    path, _ = save(zone_model(), tmp_path)
+    values = json.loads(path.read_text())
+    del values[missing]
+    path.write_text(json.dumps(values))
+    with pytest.raises(ArtefactError, match=r"model\.json: (not a model file|format None)"):
+        load(path)
+
+
+@pytest.mark.parametrize("content", ["[]", '"text"', "3", "null"])
+def test_other_json_is_refused(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "model.json"
+    path.write_text(content)
+    with pytest.raises(ArtefactError, match="not a model file"):
+        load(path)
+
+
 def test_machines_round_trip_and_are_not_taken_for_meters(tmp_path: Path) -> None:
     model = train_machines(machines(), as_of=START + 5 * DAY)
     path, checksum = save(model, tmp_path)

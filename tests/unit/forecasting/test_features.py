@@ -15,6 +15,7 @@ from energy_assets.forecasting.features import (
     log_ratio,
     ratio_offset,
     recent_level,
+    told_apart,
 )
 from tests.unit.forecasting.frames import demand, features
 from tests.unit.forecasting.shared import zone_frame
@@ -47,6 +48,16 @@ def test_unknown_values_are_nan_and_nothing_is_filled() -> None:
     matrix = design_matrix(gone, names, offset=0.0)
     assert np.isnan(matrix[:, names.index("demand_lag_7d_log_ratio")]).all()
     assert np.isfinite(matrix[:, names.index("demand_same_weekday_median_log_ratio")]).all()
+
+
+def test_few_meters_are_told_apart_and_unknown_ones_have_no_number() -> None:
+    assert told_apart(["only"]) == ()
+    assert told_apart([str(i) for i in range(31)]) == ()
+    names = feature_names(weather=True, meters=True)
+    part = zone_frame().filter(pl.col("known_days") >= 30)
+    code = design_matrix(part, names, offset=0.0, meters=("m1", "m7"))[:, names.index("meter_code")]
+    assert np.array_equal(np.isnan(code), (part["meter_id"] == "m0").to_numpy())
+    assert set(code[np.isfinite(code)]) == {0.0}
 
 
 def test_level_takes_the_first_positive_value() -> None:

@@ -14,7 +14,7 @@ from energy_assets.forecasting import QUANTILES, NotEnoughHistory, forecast, tra
 from energy_assets.forecasting.models import uncross
 from energy_assets.forecasting.selection import learnable, make_folds, subsample
 from tests.unit.forecasting.frames import DAY, START, demand, features
-from tests.unit.forecasting.shared import AS_OF, QUICK, one_day, zone_frame, zone_model
+from tests.unit.forecasting.shared import AS_OF, QUICK, one_day, zone_frame, zone_model, zone_series
 
 
 def test_nothing_after_as_of_counts() -> None:
@@ -116,6 +116,28 @@ def test_model_is_better_than_naive_and_its_bands_cover() -> None:
     assert 0.68 < inside.mean() < 0.92
     assert 0.6 < zone_model().metrics["coverage_80"] < 0.95
     assert sum(zone_model().importance().values()) == pytest.approx(1.0)
+
+
+def test_a_faulty_day_in_training_hardly_changes_the_forecast() -> None:
+    faulty = pl.col("issued_at_utc").is_between(START + 60 * DAY, START + 62 * DAY)
+    broken = zone_frame().with_columns(
+        pl.when(faulty).then(pl.col("demand_kwh") * 50).otherwise("demand_kwh").alias("demand_kwh")
+    )
+    model = train(broken, kind="zone", as_of=AS_OF, params=QUICK)
+    day = one_day(zone_frame())
+    median = QUANTILES.index(0.5)
+    assert model.predict(day)[:, median] == pytest.approx(zone_model().predict(day)[:, median], rel=0.06)
+
+
+def test_a_meter_with_a_calendar_of_its_own_is_forecast_by_it() -> None:
+    """One of two works at weekends and rests on Wednesdays."""
+    rests = pl.when(pl.col("meter_id") == "m0").then(pl.col("start").dt.weekday() == 3).otherwise(False)
+    series = zone_series().with_columns(kwh=pl.col("kwh") * pl.when(rests).then(0.4).otherwise(1.0))
+    frame = features(series)
+    model = train(frame, kind="zone", as_of=AS_OF, params=QUICK)
+    judged = frame.filter(pl.col("issued_at_utc") >= AS_OF, pl.col("day_of_week") == 3, pl.col("meter_id") == "m0")
+    error = np.abs(model.predict(judged)[:, QUANTILES.index(0.5)] - judged["demand_kwh"].to_numpy())
+    assert error.sum() / judged["demand_kwh"].sum() < 0.15
 
 
 def test_quantiles_are_uncrossed_and_the_median_stays() -> None:

@@ -66,6 +66,8 @@ def test_peaks_belong_to_the_whole_day() -> None:
     scores = score_forecasts(forecasts(), series(11.0), series(15.0))
     assert scores.filter(pl.col("metric").str.starts_with("peak"))["lead_bucket"].unique().to_list() == ["all"]
     assert one(scores, "peak_error")["value"] == 1.0
+    half = score_forecasts(forecasts(), series(11.0, range(8)), series(15.0))
+    assert one(half, "peak_error")["value"] is None
 
 
 def test_half_a_day_is_scored_on_its_half() -> None:
