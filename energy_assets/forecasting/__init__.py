@@ -6,6 +6,7 @@ Does not belong here: Dagster, DuckDB, files other than model artefacts, peaks a
 
 from __future__ import annotations
 
+from energy_assets.forecasting.adaptive import WINDOW_DAYS
 from energy_assets.forecasting.artefact import ArtefactError, load, load_machines, save, version_row
 from energy_assets.forecasting.backtest import backtest_id, rolling_origin
 from energy_assets.forecasting.baselines import CalendarTemperatureRegression, seasonal_naive
@@ -19,6 +20,7 @@ from energy_assets.forecasting.training import NotEnoughHistory, train
 __all__ = [
     "MODEL_NAME",
     "QUANTILES",
+    "WINDOW_DAYS",
     "ArtefactError",
     "CalendarTemperatureRegression",
     "Forecast",

@@ -1,12 +1,13 @@
 """Bands that follow the errors of the last weeks.
 
-Belongs here: the factor by which a meter's bands are widened or narrowed, learned from forecasts that have come true.
+Belongs here: the factors by which the two sides of a meter's bands are widened or narrowed, learned from forecasts that
+have come true.
 Does not belong here: the calibration at training (`calibration.py`), prediction.
 
-Conformal calibration holds where the future errs like the past; a cold spell or a change of habits does not. So the
-factor is moved day by day: up where the 80 % band missed more than a fifth of the hours, down where it missed less
-(adaptive conformal inference, Gibbs and Candès 2021, on the scale of the band, as in Angelopoulos et al. 2023). Only
-days count that the model had not learned from and whose demand was known at the issue time.
+Conformal calibration holds where the future errs like the past; a cold spell or a change of habits does not. So each
+factor is moved day by day: up where more than a tenth of the hours lay beyond the 80 % band on its side, down where
+fewer did (adaptive conformal inference, Gibbs and Candès 2021, on the scale of the band, as in Angelopoulos et al.
+2023). Only days count that the model had not learned from and whose demand was known at the issue time.
 """
 
 from __future__ import annotations
@@ -19,28 +20,30 @@ import polars as pl
 from numpy.typing import NDArray
 
 from energy_assets.forecasting.features import Matrix, log_ratio, recent_level
-from energy_assets.forecasting.models import MEDIAN, QUANTILES, TrainedModel
+from energy_assets.forecasting.models import MEDIAN, QUANTILES, UNCHANGED, TrainedModel
 
 RATE = 0.2
 LOW, HIGH = 0.1, 0.9
-NARROWEST, WIDEST = 0.5, 3.0
+SHARE = 0.1  # of hours beyond each side
+NARROWEST, WIDEST = 0.3, 3.0
 WINDOW_DAYS = 28
+WIDTHS = ("width_below", "width_above")
 HOURS = 25
 
 
 def excess(actual: Matrix, quantiles: Matrix) -> Matrix:
-    """How far demand lay from the median, in half-widths of the 80 % band on its side: above 1 it is outside.
+    """How far demand lay from the median, in half-widths of the 80 % band on its side: outside it beyond 1 or -1.
 
     Args:
         actual: log ratios, one per row.
         quantiles: rows x `QUANTILES`, log ratios.
 
     >>> excess(np.array([2.0, -0.5]), np.array([[-3, -2, -1, 0, 1, 2, 3.0]] * 2)).round(3).tolist()
-    [1.0, 0.25]
+    [1.0, -0.25]
     """
     low, median, high = (quantiles[:, QUANTILES.index(q)] for q in (LOW, MEDIAN, HIGH))
     error = actual - median
-    result: Matrix = np.abs(error) / np.maximum(np.where(error > 0, high - median, median - low), 1e-6)
+    result: Matrix = error / np.maximum(np.where(error > 0, high - median, median - low), 1e-6)
     return result
 
 
@@ -48,14 +51,15 @@ def follow(widths: Matrix, excesses: Matrix) -> Matrix:
     """The factors after some days.
 
     Args:
-        widths: factor per meter before them.
+        widths: meters x 2, the factors below and above the median before them.
         excesses: meters x days x hours, NaN where unknown; days in order.
     """
     for day in range(excesses.shape[1]):
         of_day = excesses[:, day]
-        known = np.isfinite(of_day).sum(axis=1)
-        missed = (of_day > widths[:, None]).sum(axis=1)
-        widths = np.clip(widths * np.exp(RATE * (missed - (1 - HIGH + LOW) * known) / 24), NARROWEST, WIDEST)
+        known = np.isfinite(of_day).sum(axis=1, keepdims=True)
+        below, above = (of_day < -widths[:, :1]).sum(axis=1), (of_day > widths[:, 1:]).sum(axis=1)
+        missed = np.column_stack([below, above])
+        widths = np.clip(widths * np.exp(RATE * (missed - SHARE * known) / 24), NARROWEST, WIDEST)
     return widths
 
 
@@ -78,7 +82,7 @@ def cube(rows: pl.DataFrame, value: Matrix) -> tuple[Matrix, tuple[str, ...]]:
 
 
 def widths_at(model: TrainedModel, recent: pl.DataFrame, issues: Sequence[datetime]) -> pl.DataFrame:
-    """The factor of each meter at each issue time (meter_id, issued_at_utc, width).
+    """The factors of each meter at each issue time (meter_id, issued_at_utc, width_below, width_above).
 
     Args:
         model: its days of training do not count.
@@ -86,7 +90,10 @@ def widths_at(model: TrainedModel, recent: pl.DataFrame, issues: Sequence[dateti
             time does not count for it. The last 28 issue days are looked at.
         issues: issue times, tz-aware.
     """
-    empty = pl.DataFrame(schema={"meter_id": pl.String, "issued_at_utc": pl.Datetime("us", "UTC"), "width": pl.Float64})
+    empty = pl.DataFrame(
+        schema={"meter_id": pl.String(), "issued_at_utc": pl.Datetime("us", "UTC")}
+        | dict.fromkeys(WIDTHS, pl.Float64())
+    )
     if not issues:
         return empty
     known_at = pl.col("label_known_at_utc" if "label_known_at_utc" in recent.columns else "interval_end_utc")
@@ -105,15 +112,15 @@ def widths_at(model: TrainedModel, recent: pl.DataFrame, issues: Sequence[dateti
     since = pl.max_horizontal(known_at, "interval_end_utc").dt.epoch("us").cast(pl.Float64)
     known, _ = cube(rows, rows.select(since).to_series().to_numpy())
     days = rows["issued_at_utc"].unique().sort()
-    first = np.asarray([model.widths.get(meter, 1.0) for meter in meters])
+    first = np.asarray([model.widths.get(meter, UNCHANGED) for meter in meters])
     parts = []
     for issue in sorted(set(issues)):  # one per issue day, all meters at once
         window: NDArray[np.bool_] = ((days < issue) & (days >= issue - timedelta(days=WINDOW_DAYS))).to_numpy()
         instant = float(pl.Series([issue]).dt.epoch("us").item())
         seen = np.where(known[:, window] <= instant, excesses[:, window], np.nan)
         parts.append(
-            pl.DataFrame({"meter_id": list(meters), "width": follow(first, seen)}).with_columns(
-                pl.lit(issue).cast(pl.Datetime("us", "UTC")).alias("issued_at_utc")
+            pl.DataFrame(follow(first, seen), schema=list(WIDTHS)).with_columns(
+                pl.Series("meter_id", meters), pl.lit(issue).cast(pl.Datetime("us", "UTC")).alias("issued_at_utc")
             )
         )
-    return pl.concat(parts).select(empty.columns)
+    return pl.concat(part.select(empty.columns) for part in parts)

@@ -21,6 +21,7 @@ from energy_assets.forecasting.linear import HourlyRidge, linear_columns
 
 QUANTILES = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
 MEDIAN = 0.5
+UNCHANGED = (1.0, 1.0)
 MODEL_NAME = "demand_blend"
 MEMBERS = ("ridge", "boosted_ridge", "direct_trees", "own_ridge")  # the last where meters are told apart
 # a season seen once is remembered by heart: this member learns the season from weather and demand only
@@ -134,7 +135,7 @@ class TrainedModel:
     calibration: Calibration
     fallback_bands: tuple[float, ...]
     meters: tuple[str, ...] = ()
-    widths: Mapping[str, float] = field(default_factory=dict)
+    widths: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     params: Params = field(default_factory=Params)
     metrics: Mapping[str, float] = field(default_factory=dict)
 
@@ -159,12 +160,11 @@ class TrainedModel:
 
         Args:
             frame: rows of `features.feat_demand_day_ahead` whose `recent_level()` is known; other rows give NaN.
-            widths: per row, what the bands are widened by; those of the end of training if absent.
+            widths: rows x 2, what the bands are widened by below and above; those of the end of training if absent.
         """
         values = self.log_quantiles(frame)
         if widths is None:
-            known = pl.col("meter_id").replace_strict(dict(self.widths), default=1.0, return_dtype=pl.Float64)
-            widths = frame.select(known).to_series().to_numpy()
+            widths = np.asarray([self.widths.get(meter, UNCHANGED) for meter in frame["meter_id"]]).reshape(-1, 2)
         level = frame.select(recent_level().cast(pl.Float64).fill_null(float("nan")))
         return from_log_ratio(widened(values, widths), level.to_numpy().reshape(-1, 1), self.offset)
 
@@ -216,7 +216,8 @@ def uncross(quantiles: Matrix) -> Matrix:
 
 
 def widened(quantiles: Matrix, widths: Matrix) -> Matrix:
-    """Quantiles moved away from the median, or towards it, by the factor of their row."""
+    """Quantiles moved away from the median, or towards it, by the factor of their row and side."""
     median = quantiles[:, [QUANTILES.index(MEDIAN)]]
-    result: Matrix = median + widths.reshape(-1, 1) * (quantiles - median)
+    side = [0 if quantile < MEDIAN else 1 for quantile in QUANTILES]
+    result: Matrix = median + widths[:, side] * (quantiles - median)
     return result

@@ -12,9 +12,9 @@ import numpy as np
 import polars as pl
 import polars.selectors as cs
 
-from energy_assets.forecasting.adaptive import widths_at
+from energy_assets.forecasting.adaptive import WIDTHS, widths_at
 from energy_assets.forecasting.features import Matrix, from_log_ratio, log_ratio, recent_level
-from energy_assets.forecasting.models import QUANTILES, TrainedModel
+from energy_assets.forecasting.models import QUANTILES, UNCHANGED, TrainedModel
 from energy_assets.forecasting.selection import MIN_KNOWN_DAYS, STALE_DAYS, is_stale, naive_kwh
 
 NAIVE_VERSION = "seasonal_naive"  # the model version of forecasts of a kind that has no model
@@ -101,12 +101,13 @@ def forecast(frame: pl.DataFrame, model: TrainedModel | None, recent: pl.DataFra
 
 
 def _widths(frame: pl.DataFrame, model: TrainedModel, recent: pl.DataFrame) -> Matrix:
-    """What the bands of each row are widened by, from what had come true at its issue time."""
+    """Rows x 2: what the bands are widened by, from what had come true at the row's issue time."""
     recent = recent.with_columns(cs.float().fill_nan(None)).filter(_reason(model).is_null())
     found = widths_at(model, recent, frame["issued_at_utc"].unique().sort().to_list())
-    before = pl.col("meter_id").replace_strict(dict(model.widths), default=1.0, return_dtype=pl.Float64)
     joined = frame.join(found, on=["meter_id", "issued_at_utc"], how="left", maintain_order="left")
-    return joined.select(pl.col("width").fill_null(before)).to_series().to_numpy()
+    before = np.asarray([model.widths.get(meter, UNCHANGED) for meter in frame["meter_id"]])
+    after = joined.select(pl.col(name).fill_null(float("nan")) for name in WIDTHS).to_numpy()
+    return np.where(np.isfinite(after), after, before)
 
 
 def _reason(model: TrainedModel | None) -> pl.Expr:

@@ -121,7 +121,7 @@ def train(
     calibration = calibrate(target[trailing], raw, hours, QUANTILES, median_shift=skew)
     calibrated = uncross(calibration.apply(raw, hours))
     excesses, trailed = cube(rows.filter(pl.Series(trailing)), excess(target[trailing], calibrated))
-    widths = follow(np.ones(len(trailed)), excesses)
+    widths = follow(np.ones((len(trailed), 2)), excesses)
     metrics = _held_out_metrics(rows, folds, trailing, raw, target, offset)
     final = _fit_point(matrix, near, names, params, weights)
     return TrainedModel(
@@ -140,7 +140,7 @@ def train(
         calibration=calibration,
         fallback_bands=_fallback_bands(rows, target, offset),
         meters=meters,
-        widths={meter: float(width) for meter, width in zip(trailed, widths, strict=True)},
+        widths={meter: (float(low), float(high)) for meter, (low, high) in zip(trailed, widths, strict=True)},
         params=params,
         metrics=metrics,
     )

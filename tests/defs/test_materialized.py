@@ -41,7 +41,10 @@ def rows(metadata: dict[str, dict[str, Any]], key: str) -> object:
 def test_every_table_shows_its_rows(metadata: dict[str, dict[str, Any]], built: Built) -> None:
     files = {"serving/energy", "models/artefacts", "reports/drift"}
     without = {key for key, said in metadata.items() if "dagster/row_count" not in said}
-    assert without == files
+    views = built.folder.rows(
+        "SELECT table_schema || '/' || table_name FROM information_schema.tables WHERE table_type = 'VIEW'"
+    )
+    assert without == files | {view for (view,) in views}  # Dagster counts no view: its query may be costly
     for key in ("raw/meter_readings", "forecasts/demand_forecasts", "marts/fct_demand_hourly"):
         [(count,)] = built.folder.rows(f"SELECT count(*) FROM {key.replace('/', '.')}")
         assert rows(metadata, key) == count
@@ -103,14 +106,8 @@ def test_every_check_was_evaluated_and_the_blocking_ones_passed(
         for definition in [*(definitions.assets or []), *(definitions.asset_checks or [])]
         for check in definition.check_specs  # type: ignore[union-attr]
     }
-    records = instance.get_event_records(
-        dg.EventRecordsFilter(event_type=dg.DagsterEventType.ASSET_CHECK_EVALUATION), limit=1000
-    )
-    evaluated = {}
-    for record in records:
-        event = record.event_log_entry.dagster_event
-        assert event is not None
-        data = event.asset_check_evaluation_data
-        evaluated[(data.asset_key, data.check_name)] = data.passed
+    keys = [dg.AssetCheckKey(asset_key, name) for asset_key, name in specs]
+    latest = instance.event_log_storage.get_latest_asset_check_execution_by_key(keys)
+    evaluated = {(key.asset_key, key.name): record.status.value == "SUCCEEDED" for key, record in latest.items()}
     assert {f"{k.to_user_string()}:{n}" for k, n in specs.keys() - evaluated.keys()} == set()
     assert [key for key, blocking in specs.items() if blocking and not evaluated[key]] == []

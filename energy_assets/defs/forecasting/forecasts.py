@@ -11,7 +11,7 @@ from energy_assets import forecasting, plots
 from energy_assets.contracts import TABLES
 from energy_assets.defs.forecasting.models import ARTEFACTS, DECISIONS, FEATURES, VERSIONS
 from energy_assets.defs.forecasting.registry import champion, model_name
-from energy_assets.defs.frames import features_at, machine_features
+from energy_assets.defs.frames import features_at, labelled_features, machine_features
 from energy_assets.defs.issues import run_issues
 from energy_assets.defs.metadata import plot, table_metadata, table_spec
 from energy_assets.defs.resources import POOL, WarehouseResource
@@ -87,10 +87,12 @@ def _forecast(
     energy: WarehouseResource, con: duckdb.DuckDBPyConnection, issued_at: datetime
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     frame = features_at(con, issued_at)
+    recent = labelled_features(con, as_of=issued_at, days=forecasting.WINDOW_DAYS)
     made = []
     for (kind,), of_kind in frame.group_by("kind", maintain_order=True):
         standing = champion(con, energy.settings.folder, model_name(str(kind)), issued_at)
-        made.append(forecasting.forecast(of_kind, standing[0] if standing else None))
+        come_true = recent.filter(pl.col("kind") == kind)
+        made.append(forecasting.forecast(of_kind, standing[0] if standing else None, come_true))
     machines = machine_features(con, issued_at=issued_at)
     if machines.height:
         made.append(_next_quarter_hour(machines, issued_at, energy.config.forecast.seed))
