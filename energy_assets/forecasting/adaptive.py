@@ -20,7 +20,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from energy_assets.forecasting.features import Matrix, log_ratio, recent_level
-from energy_assets.forecasting.models import MEDIAN, QUANTILES, UNCHANGED, TrainedModel
+from energy_assets.forecasting.models import MEDIAN, QUANTILES, TrainedModel
 
 RATE = 0.2
 LOW, HIGH = 0.1, 0.9
@@ -112,7 +112,7 @@ def widths_at(model: TrainedModel, recent: pl.DataFrame, issues: Sequence[dateti
     since = pl.max_horizontal(known_at, "interval_end_utc").dt.epoch("us").cast(pl.Float64)
     known, _ = cube(rows, rows.select(since).to_series().to_numpy())
     days = rows["issued_at_utc"].unique().sort()
-    first = np.asarray([model.widths.get(meter, UNCHANGED) for meter in meters])
+    first = np.ones((len(meters), 2))
     parts = []
     for issue in sorted(set(issues)):  # one per issue day, all meters at once
         window: NDArray[np.bool_] = ((days < issue) & (days >= issue - timedelta(days=WINDOW_DAYS))).to_numpy()

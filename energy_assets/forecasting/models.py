@@ -21,7 +21,6 @@ from energy_assets.forecasting.linear import HourlyRidge, linear_columns
 
 QUANTILES = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
 MEDIAN = 0.5
-UNCHANGED = (1.0, 1.0)
 MODEL_NAME = "demand_blend"
 MEMBERS = ("ridge", "boosted_ridge", "direct_trees", "own_ridge")  # the last where meters are told apart
 # a season seen once is remembered by heart: this member learns the season from weather and demand only
@@ -116,8 +115,7 @@ class TrainedModel:
     """A model of one kind of meter. Immutable; `version` is a hash of all that went into it.
 
     `metrics` are of days that the judged fit had not learned from. `fallback_bands` are the quantiles of the log
-    ratio between demand and the seasonal naive forecast on the training rows. `meters` are those told apart, by number;
-    `widths` is what `adaptive.py` made of the bands of each meter by the end of training.
+    ratio between demand and the seasonal naive forecast on the training rows. `meters` are those told apart, by number.
     """
 
     name: str
@@ -135,7 +133,6 @@ class TrainedModel:
     calibration: Calibration
     fallback_bands: tuple[float, ...]
     meters: tuple[str, ...] = ()
-    widths: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     params: Params = field(default_factory=Params)
     metrics: Mapping[str, float] = field(default_factory=dict)
 
@@ -160,13 +157,13 @@ class TrainedModel:
 
         Args:
             frame: rows of `features.feat_demand_day_ahead` whose `recent_level()` is known; other rows give NaN.
-            widths: rows x 2, what the bands are widened by below and above; those of the end of training if absent.
+            widths: rows x 2, what the bands are widened by below and above the median (`adaptive.py`).
         """
         values = self.log_quantiles(frame)
-        if widths is None:
-            widths = np.asarray([self.widths.get(meter, UNCHANGED) for meter in frame["meter_id"]]).reshape(-1, 2)
+        if widths is not None:
+            values = widened(values, widths)
         level = frame.select(recent_level().cast(pl.Float64).fill_null(float("nan")))
-        return from_log_ratio(widened(values, widths), level.to_numpy().reshape(-1, 1), self.offset)
+        return from_log_ratio(values, level.to_numpy().reshape(-1, 1), self.offset)
 
     def log_quantiles(self, frame: pl.DataFrame) -> Matrix:
         """Calibrated and sorted quantiles in log ratios, not widened."""

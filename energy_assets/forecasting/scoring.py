@@ -14,7 +14,7 @@ import polars.selectors as cs
 
 from energy_assets.forecasting.adaptive import WIDTHS, widths_at
 from energy_assets.forecasting.features import Matrix, from_log_ratio, log_ratio, recent_level
-from energy_assets.forecasting.models import QUANTILES, UNCHANGED, TrainedModel
+from energy_assets.forecasting.models import QUANTILES, TrainedModel
 from energy_assets.forecasting.selection import MIN_KNOWN_DAYS, STALE_DAYS, is_stale, naive_kwh
 
 NAIVE_VERSION = "seasonal_naive"  # the model version of forecasts of a kind that has no model
@@ -105,9 +105,7 @@ def _widths(frame: pl.DataFrame, model: TrainedModel, recent: pl.DataFrame) -> M
     recent = recent.with_columns(cs.float().fill_nan(None)).filter(_reason(model).is_null())
     found = widths_at(model, recent, frame["issued_at_utc"].unique().sort().to_list())
     joined = frame.join(found, on=["meter_id", "issued_at_utc"], how="left", maintain_order="left")
-    before = np.asarray([model.widths.get(meter, UNCHANGED) for meter in frame["meter_id"]])
-    after = joined.select(pl.col(name).fill_null(float("nan")) for name in WIDTHS).to_numpy()
-    return np.where(np.isfinite(after), after, before)
+    return joined.select(pl.col(name).fill_null(1.0) for name in WIDTHS).to_numpy()
 
 
 def _reason(model: TrainedModel | None) -> pl.Expr:

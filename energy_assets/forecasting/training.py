@@ -21,7 +21,6 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.optimize import nnls
 
-from energy_assets.forecasting.adaptive import cube, excess, follow
 from energy_assets.forecasting.calibration import calibrate, median_shifts
 from energy_assets.forecasting.features import (
     CATEGORICAL_FEATURES,
@@ -119,9 +118,6 @@ def train(
     # what the mean of logs lacks of a median (skewness) is learned over all days
     skew = median_shifts(target[judged], out_of_sample[judged], matrix[judged, names.index("local_hour")])
     calibration = calibrate(target[trailing], raw, hours, QUANTILES, median_shift=skew)
-    calibrated = uncross(calibration.apply(raw, hours))
-    excesses, trailed = cube(rows.filter(pl.Series(trailing)), excess(target[trailing], calibrated))
-    widths = follow(np.ones((len(trailed), 2)), excesses)
     metrics = _held_out_metrics(rows, folds, trailing, raw, target, offset)
     final = _fit_point(matrix, near, names, params, weights)
     return TrainedModel(
@@ -140,7 +136,6 @@ def train(
         calibration=calibration,
         fallback_bands=_fallback_bands(rows, target, offset),
         meters=meters,
-        widths={meter: (float(low), float(high)) for meter, (low, high) in zip(trailed, widths, strict=True)},
         params=params,
         metrics=metrics,
     )
