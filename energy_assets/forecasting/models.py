@@ -213,8 +213,9 @@ def uncross(quantiles: Matrix) -> Matrix:
 
 
 def widened(quantiles: Matrix, widths: Matrix) -> Matrix:
-    """Quantiles moved away from the median, or towards it, by the factor of their row and side."""
+    """Quantiles moved away from the median, or towards it, by the factor of their row and side; by 1 not by a bit."""
     median = quantiles[:, [QUANTILES.index(MEDIAN)]]
     side = [0 if quantile < MEDIAN else 1 for quantile in QUANTILES]
-    result: Matrix = median + widths[:, side] * (quantiles - median)
+    factor = widths[:, side]
+    result: Matrix = np.where(factor == 1.0, quantiles, median + factor * (quantiles - median))
     return result
