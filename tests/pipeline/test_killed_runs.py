@@ -44,7 +44,7 @@ def scenarios() -> list[Scenario]:
     chance, left = random.Random(SEED), KILLS
     made: list[Scenario] = []
     while left:
-        kills = 2 if not made else 1 if len(made) == 1 else chance.randint(1, 3)
+        kills = 1 if not made else 2 if len(made) == 1 else chance.randint(1, 3)
         kills = min(kills, left)
         nothing = len(made) % 2 == 0
         name = f"{len(made)}-{'from_nothing' if nothing else 'on_a_new_day'}-{kills}_killed"
@@ -72,6 +72,7 @@ def run_and_kill(folder: Folder, chance: random.Random, durations: dict[str, flo
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
         drain.join()
+        process.stderr.close()
     finally:
         alarm.cancel()
     code = process.wait()
