@@ -88,7 +88,7 @@ def query(warehouse: Path, sql: str, as_csv: bool) -> None:
         raise click.ClickException(str(error)) from None
 
 
-@main.command(context_settings={"ignore_unknown_options": True})
+@main.command()
 @warehouse_option
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", default=3000, show_default=True)

@@ -54,15 +54,18 @@ def open_ui(host: str, port: int) -> int:
 
     for run_id in repair():
         _say(f"run {run_id} had been killed; marked failed")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the daemon does not outlive this process
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that neither outlives this process
     programs = Path(sys.executable).parent
-    daemon = subprocess.Popen([programs / "dagster-daemon", "run", "-w", WORKSPACE], cwd=PROJECT_ROOT)
     web: list[str | Path] = [programs / "dagster-webserver", "-w", WORKSPACE, "-h", host, "-p", str(port)]
+    daemon: list[str | Path] = [programs / "dagster-daemon", "run", "-w", WORKSPACE]
+    running = [subprocess.Popen(command, cwd=PROJECT_ROOT) for command in (web, daemon)]
     try:
-        return subprocess.call(web, cwd=PROJECT_ROOT)
+        return running[0].wait()
     finally:
-        daemon.terminate()
-        daemon.wait()
+        for process in running:
+            process.terminate()  # not killed: each ends the code server that it started
+        for process in running:
+            process.wait()
 
 
 def prepare(settings: Settings) -> None:

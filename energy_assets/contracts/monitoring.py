@@ -28,8 +28,8 @@ TABLES = (
         Column("issued_at_utc", "TIMESTAMPTZ", "Issue time of the forecast", key=True),
         Column("lead_bucket", "VARCHAR", "Lead time bucket in hours, e.g. 15-21; all for the whole day", key=True),
         Column("model_version", "VARCHAR", "The model that was scored", key=True),
-        Column("metric", "VARCHAR", "mae, rmse, mape, wape, bias, pinball, coverage_80, width_80, peak_error, peak_hour_hit",
-               key=True),
+        Column("metric", "VARCHAR", "mae, rmse, mape, wape, bias, pinball, coverage_ and width_ of 50, 80 and 90 % bands, "
+               "peak_error (kWh), peak_hour_hit (within an hour)", key=True),
         Column("baseline_name", "VARCHAR", "What it is compared with", key=True),
         Column("local_date", "DATE", "Local day that was forecast"),
         Column("issue_basis", "VARCHAR", "Whether the weather's issue times were reported or assumed; none without weather",

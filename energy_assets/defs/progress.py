@@ -61,7 +61,10 @@ class ProgressHandler(logging.Handler):
         error = getattr(event.event_specific_data, "error", None)
         while error is not None and error.cause is not None:
             error = error.cause
-        return f"    {error.message.strip()}" if error is not None else ""
+        if error is None:
+            return ""
+        said, _, _ = error.message.partition("\n\nStack Trace:")  # DuckDB's own, of addresses
+        return f"    {said.strip()}"
 
 
 @dg.logger(config_schema={}, description="A line per step and per failed check.")

@@ -1,4 +1,4 @@
-"""Readers of the published copy during runs, and two runs on one warehouse at once."""
+"""Readers of the published copy during runs, and two runs at once, of which one finds nothing to do."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.pipeline.reader import read_once
 from tests.warehouses import DAY, GUARD_S, NOW, Folder, differences
 
 
-def test_a_reader_sees_whole_publications_while_two_writers_run(
+def test_a_reader_sees_whole_publications_while_two_writers_run_and_the_second_changes_nothing(
     built: Built, next_day: Built, copied: Folder, tmp_path: Path
 ) -> None:
     stop = tmp_path / "stop"
@@ -34,7 +34,9 @@ def test_a_reader_sees_whole_publications_while_two_writers_run(
     assert seen["rounds"] >= 3
     assert seen["seen"] == [built.folder.publication, next_day.folder.publication]
     assert sum("waiting for the run of process" in text for text in said) == 1
+    assert min(text.count("\n  + ") for text in said) > 8  # the steps of both did run
     assert differences(next_day.folder.content(), copied.content()) == {}
+    assert copied.publication == next_day.folder.publication
 
 
 def test_the_reader_would_notice_a_half_written_publication(copied: Folder) -> None:

@@ -1,4 +1,8 @@
-"""Past days replayed as if they were today: by a whole run, and as a range."""
+"""Past days replayed as if they were today: by a whole run, and as a range.
+
+The whole run happens on a warehouse that has learned wild things since (the poison of `test_poisoning`), the range on
+one that has not: the forecasts are the same.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,8 @@ from energy_assets.definitions import definitions
 from energy_assets.defs.issues import PARTITION, RANGE_END, RANGE_START
 from energy_assets.schedule import issue_time
 from tests.conftest import Built
-from tests.warehouses import ISSUE_DATE, Folder
+from tests.pipeline.test_poisoning import poison
+from tests.warehouses import ISSUE_DATE, Folder, differences
 
 FIRST, SECOND = ISSUE_DATE - timedelta(days=4), ISSUE_DATE - timedelta(days=3)
 FORECASTS = """
@@ -43,11 +48,16 @@ def forecast(folder: Folder, **tags: str) -> None:
     assert result.success
 
 
-def test_a_replayed_day_is_forecast_by_a_model_of_its_time_and_later_days_stand(built: Built, copied: Folder) -> None:
+def test_a_replayed_day_is_forecast_by_a_model_of_its_time_whatever_became_known_since(
+    built: Built, copied: Folder
+) -> None:
     newest = forecasts(built.folder, ISSUE_DATE, ISSUE_DATE)
     champions = copied.rows("SELECT model_version FROM forecasts.model_versions WHERE role = 'champion' ORDER BY 1")
+    poison(copied)
     copied.run("--issue-date", FIRST.isoformat())
 
+    assert differences(built.folder.content("features"), copied.content("features")) == {}
+    forecast(copied, **{PARTITION: ISSUE_DATE.isoformat()})  # again, with what is known now
     assert forecasts(copied, ISSUE_DATE, ISSUE_DATE) == newest
     assert copied.rows(TRAINED, at=issued(FIRST)) == [(issued(FIRST),)]  # none was promoted before: trained as of it
     still = copied.rows("SELECT model_version FROM forecasts.model_versions WHERE role = 'champion' ORDER BY 1")

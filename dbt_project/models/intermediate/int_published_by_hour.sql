@@ -15,21 +15,16 @@ versions as (
 newest as (
     select
         versions.*,
-        published.energy_kwh,
         published.interval_start_utc,
-        published.interval_end_utc
+        arg_max(published.interval_end_utc, published.known_at_utc) as interval_end_utc,
+        arg_max(published.energy_kwh, published.known_at_utc) as energy_kwh
     from versions
     inner join published
         on versions.meter_id = published.meter_id
         and versions.publisher = published.publisher
         and versions.hour_start_utc = published.hour_start_utc
         and versions.known_at_utc >= published.known_at_utc
-    qualify row_number() over (
-        partition by
-            versions.meter_id, versions.publisher, versions.known_at_utc, versions.hour_start_utc,
-            published.interval_start_utc
-        order by published.known_at_utc desc
-    ) = 1
+    group by all
 )
 
 select

@@ -44,9 +44,9 @@ class MasterData:
 
     @property
     def changed(self) -> bool:
-        """Whether something that was built on has changed."""
+        """Whether something that was built on has changed, or nothing is known of what was built on."""
         if not self.before:
-            return False
+            return True
         known: dict[str, str] = self.before["meters"]
         return self.before["places"] != self.now["places"] or any(
             self.now["meters"].get(meter) != mark for meter, mark in known.items()
