@@ -62,7 +62,7 @@ dbt-test: setup-dev  ## Only the dbt project: build, data tests, unit tests
 
 test: setup-dev lint types  ## Format, lint, types, definitions, dbt, tests with a coverage floor
 	VIRTUAL_ENV="$(CURDIR)/$(VENV)" $(BIN)/dg check defs
-	$(BIN)/python -m pytest -q --cov --cov-report=term-missing:skip-covered --cov-fail-under=90
+	$(BIN)/python -m pytest -q -n logical --dist loadfile --no-loadscope-reorder --cov --cov-report=term-missing:skip-covered --cov-fail-under=90
 
 soak: setup-dev  ## Kill runs at random moments, twenty times, and compare; a whole day by the other executor
 	ENERGY_SOAK_KILLS=20 $(BIN)/python -m pytest -q tests/pipeline/test_killed_runs.py tests/pipeline/test_executors.py

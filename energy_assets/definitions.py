@@ -6,7 +6,6 @@ Definitions are built when they are asked for; importing this module reads nothi
 from __future__ import annotations
 
 import dagster as dg
-from dagster_dbt import DbtCliResource
 
 from energy_assets.config import load_config
 from energy_assets.defs.automation.jobs import build_jobs
@@ -24,8 +23,8 @@ from energy_assets.defs.monitoring.scores import build_scores
 from energy_assets.defs.progress import progress_logger
 from energy_assets.defs.publishing.serving import build_serving
 from energy_assets.defs.resources import WarehouseResource
-from energy_assets.defs.transformation.dbt_models import build_dbt_models, dbt_project
-from energy_assets.settings import DBT, Settings
+from energy_assets.defs.transformation.dbt_models import LocalDbt, build_dbt_models
+from energy_assets.settings import DBT, DBT_PROJECT_DIR, Settings
 from energy_assets.warehouse.publishing import SCHEMAS
 
 
@@ -57,7 +56,7 @@ def definitions() -> dg.Definitions:
         sensors=[build_landing_sensor(config, jobs)],
         resources={
             "energy": WarehouseResource(),
-            "dbt": DbtCliResource(project_dir=dbt_project(), dbt_executable=DBT),
+            "dbt": LocalDbt(project_dir=str(DBT_PROJECT_DIR), profiles_dir=str(DBT_PROJECT_DIR), dbt_executable=DBT),
         },
         executor=dg.multiprocess_executor if settings.executor == "multiprocess" else dg.in_process_executor,
         loggers={"console": progress_logger},

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from filelock import FileLock
 
 from energy_assets.warehouse import Warehouse
 from tests.warehouses import DAY, NOW, Folder
@@ -45,17 +46,31 @@ def warehouse(tmp_path: Path) -> Warehouse:
 
 
 @pytest.fixture(scope="session")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
-    """The small simulated warehouse as of `NOW`. Read it, or copy it: never change it."""
-    folder = Folder.make(tmp_path_factory.mktemp("small") / "warehouse")
-    return Built(folder, folder.run())
+def shared(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """One folder for all processes of this test session."""
+    own = tmp_path_factory.getbasetemp()
+    return own if worker_id == "master" else own.parent
 
 
 @pytest.fixture(scope="session")
-def next_day(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Built:
+def built(shared: Path) -> Built:
+    """The small simulated warehouse as of `NOW`. Read it, or copy it: never change it."""
+    return _once(shared / "built", lambda path: Folder.make(path).run())
+
+
+@pytest.fixture(scope="session")
+def next_day(built: Built, shared: Path) -> Built:
     """The same a day later, by one undisturbed run. Read it, or copy it: never change it."""
-    folder = built.folder.copy_to(tmp_path_factory.mktemp("next_day") / "warehouse")
-    return Built(folder, folder.run(now=NOW + DAY))
+    return _once(shared / "next_day", lambda path: built.folder.copy_to(path).run(now=NOW + DAY))
+
+
+def _once(path: Path, make: Callable[[Path], str]) -> Built:
+    """Made by the first process that asks; the others wait for it."""
+    said = path.with_suffix(".said")
+    with FileLock(path.with_suffix(".lock")):
+        if not said.exists():
+            said.write_text(make(path))
+    return Built(Folder(path), said.read_text())
 
 
 @pytest.fixture
