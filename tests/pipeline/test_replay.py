@@ -36,7 +36,7 @@ def forecasts(folder: Folder, first: date, last: date) -> list[tuple[object, ...
     return folder.rows(FORECASTS, first=issued(first), last=issued(last))
 
 
-def forecast(folder: Folder, **tags: str) -> None:
+def forecast(folder: Folder, **tags: str) -> dg.ExecuteInProcessResult:
     """Models and forecasts alone: the features of past days are there, dbt need not make them again."""
     names = ("forecasts/model_versions", "forecasts/model_decisions", "models/artefacts", "forecasts/demand_forecasts")
     with folder.environment(), dg.DagsterInstance.get() as instance:
@@ -46,6 +46,7 @@ def forecast(folder: Folder, **tags: str) -> None:
             run_config={"loggers": {"console": {}}},
         )  # fmt: skip
     assert result.success
+    return result
 
 
 def test_a_replayed_day_is_forecast_by_a_model_of_its_time_whatever_became_known_since(
@@ -78,6 +79,15 @@ def test_a_replayed_day_is_forecast_by_a_model_of_its_time_whatever_became_known
     assert forecasts(ranged, FIRST, SECOND) == forecasts(copied, FIRST, SECOND)
     assert forecasts(ranged, FIRST, SECOND)
     assert forecasts(ranged, ISSUE_DATE, ISSUE_DATE) == newest
+
+
+def test_an_issue_day_whose_features_were_never_made_is_named(copied: Folder) -> None:
+    before = copied.content("forecasts")
+    result = forecast(copied, **{PARTITION: "2025-06-01"})
+    [check] = [c for c in result.get_asset_check_evaluations() if c.check_name == "every_meter_has_one"]
+    assert not check.passed
+    assert check.metadata["issue_days_without_any"].value == "2025-06-01"
+    assert differences(before, copied.content("forecasts")) == {}
 
 
 def test_an_issue_date_out_of_range_is_refused_before_anything_runs(tmp_path: Path) -> None:
