@@ -19,6 +19,16 @@ from numpy.typing import NDArray
 
 Matrix = NDArray[np.float64]
 
+DEGREE_MEANS = ("heating_mean_12h_c", "heating_mean_24h_c", "heating_mean_72h_c", "cooling_mean_24h_c")
+CHANGING_DEGREES = (
+    "heating_degrees",
+    "heating_mean_12h",
+    "heating_mean_24h",
+    "heating_mean_72h",
+    "hard_heating_degrees",
+    "cooling_degrees",
+    "cooling_mean_24h",
+)
 WEATHER_COLUMNS = (
     "temperature_c",
     "temperature_mean_24h_c",
@@ -31,7 +41,10 @@ WEATHER_COLUMNS = (
     "temperature_day_mean_c",
     "temperature_last_day_mean_c",
     "heating_degrees_c",
+    "hard_heating_degrees_c",
     "cooling_degrees_c",
+    *DEGREE_MEANS,
+    *(f"{name}_change_{hours}h_c" for name in CHANGING_DEGREES for hours in (24, 48, 168)),
     "relative_humidity_pct",
     "wind_speed_ms",
     "cloud_cover_pct",
@@ -99,8 +112,6 @@ WEATHER_FEATURES = (
     "temperature_change_7d_c",
     "temperature_change_last_day_c",
     "temperature_change_72h_c",
-    "heating_change_2d_c",
-    "heating_change_7d_c",
 )
 METER_CODE = "meter_code"
 CATEGORICAL_FEATURES = ("day_type_code", "day_group_code", METER_CODE)
@@ -168,7 +179,6 @@ def derived(frame: pl.DataFrame, *, offset: float, meters: Sequence[str] = ()) -
     """
     year = pl.col("day_of_year") * (2 * math.pi / 365.25)
     hour = pl.col("local_hour") * (2 * math.pi / 24)
-    heating = {d: (15.0 - pl.col(f"temperature_lag_{d}h_c")).clip(lower_bound=0) for d in (48, 168)}
     ratios = [log_ratio(pl.col(c), offset).alias(c.removesuffix("_kwh") + "_log_ratio") for c in DEMAND_COLUMNS]
     median = pl.concat_list([pl.col(c) for c in SAME_WEEKDAY_LAGS]).list.drop_nulls().list.median()
     return frame.with_columns(
@@ -193,8 +203,6 @@ def derived(frame: pl.DataFrame, *, offset: float, meters: Sequence[str] = ()) -
             "temperature_change_last_day_c"
         ),
         (pl.col("temperature_mean_24h_c") - pl.col("temperature_mean_72h_c")).alias("temperature_change_72h_c"),
-        (pl.col("heating_degrees_c") - heating[48]).alias("heating_change_2d_c"),
-        (pl.col("heating_degrees_c") - heating[168]).alias("heating_change_7d_c"),
     ).with_columns(
         pl.concat_list(pl.col(c.removesuffix("_kwh") + "_log_ratio") for c in SAME_WEEKDAY_LAGS)
         .list.drop_nulls()

@@ -75,7 +75,13 @@ def linear_columns(matrix: Matrix, names: Sequence[str]) -> Matrix:
     if "temperature_c" in at:
         for n in ("temperature_c", "temperature_mean_24h_c", "temperature_mean_72h_c"):
             columns += [np.maximum(15 - at[n], 0), np.maximum(at[n] - 20, 0), np.maximum(8 - at[n], 0)]
-        columns += [at[n] for n in names if n.startswith(("temperature_change", "heating_change"))]
+        columns += [
+            at[n] for n in names if n.startswith(("temperature_change", "heating_", "hard_heating_", "cooling_"))
+        ]
+        # offices do not heat at weekends, and start cold on Mondays
+        rest = (day == 7) | (at["is_holiday"] > 0)
+        for kind in (rest, (day == 6) & ~rest, (day == 1) & ~rest):
+            columns += [kind * at[n] for n in ("heating_degrees_c", "heating_mean_24h_c")]
         columns += [
             at[n]
             for n in (

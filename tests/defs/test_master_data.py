@@ -1,4 +1,4 @@
-"""What asks for a full refresh of the marts: meters or places described otherwise than when they were built."""
+"""What asks for a full refresh of the marts: meters, places or SQL that are others than when they were built."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def built(warehouse: Warehouse, tmp_path: Path) -> Warehouse:
         ensure_tables(con, TABLES.values())
         con.execute(METER, ["first"])
         con.execute("INSERT INTO raw.weather_locations VALUES ('paris', 'FR', 48.9, 2.3, 'files')")
-    MasterData.of(warehouse, tmp_path).remember()
+    MasterData.of(warehouse, tmp_path, "as it was").remember()
     return warehouse
 
 
@@ -43,8 +43,12 @@ def test_what_has_changed_since_the_marts_were_built(
 ) -> None:
     with built.transaction() as con:
         con.execute(change)
-    assert MasterData.of(built, tmp_path).changed is refresh
+    assert MasterData.of(built, tmp_path, "as it was").changed is refresh
 
 
 def test_marts_of_which_nothing_is_known_are_made_anew(built: Warehouse, tmp_path: Path) -> None:
-    assert MasterData.of(built, tmp_path / "killed before it could remember").changed
+    assert MasterData.of(built, tmp_path / "killed before it could remember", "as it was").changed
+
+
+def test_another_text_of_the_models(built: Warehouse, tmp_path: Path) -> None:
+    assert MasterData.of(built, tmp_path, "with one more column").changed

@@ -1,7 +1,8 @@
-"""Whether meters or places are described otherwise than when the marts were built.
+"""Whether meters, places or the SQL itself are others than when the marts were built.
 
 Incremental models follow new loads. A meter's zone, country, capacity or places come with no load of their own but
-change its whole history, so a change of them asks for a full refresh. New meters and the rows they bring need none.
+change its whole history, and so does another text of the models: a change of them asks for a full refresh. New meters
+and the rows they bring need none.
 """
 
 import json
@@ -31,12 +32,13 @@ class MasterData:
     now: dict[str, Any]
 
     @classmethod
-    def of(cls, warehouse: Warehouse, folder: Path) -> "MasterData":
-        """Reads both."""
+    def of(cls, warehouse: Warehouse, folder: Path, project: str) -> "MasterData":
+        """Reads both; `project` is a checksum of the models' text."""
         with warehouse.connect(read_only=True) as con:
             now = {
                 "meters": dict(con.execute(METERS).fetchall()),
                 "places": con.execute(PLACES).fetchall()[0][0],
+                "project": project,
             }
         file = folder / "master_data.json"
         before = json.loads(file.read_text()) if file.exists() else {}
@@ -48,7 +50,7 @@ class MasterData:
         if not self.before:
             return True
         known: dict[str, str] = self.before["meters"]
-        return self.before["places"] != self.now["places"] or any(
+        return any(self.before.get(part) != self.now[part] for part in ("places", "project")) or any(
             self.now["meters"].get(meter) != mark for meter, mark in known.items()
         )
 

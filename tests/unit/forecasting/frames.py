@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import polars as pl
 
+from energy_assets.forecasting.features import CHANGING_DEGREES
+
 START = datetime(2022, 1, 1, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 ISSUE_HOUR = 9
@@ -58,9 +60,22 @@ def features(series: pl.DataFrame, *, kind: str = "zone", weather: bool = True) 
         t.min().over(day).alias("temperature_day_min_c"),
         t.max().over(day).alias("temperature_day_max_c"),
         t.mean().over(day).alias("temperature_day_mean_c"),
-        (15 - t).clip(lower_bound=0).alias("heating_degrees_c"),
-        (t - 22).clip(lower_bound=0).alias("cooling_degrees_c"),
+        (17 - t).clip(lower_bound=0).alias("heating_degrees_c"),
+        (12 - t).clip(lower_bound=0).alias("hard_heating_degrees_c"),
+        (t - 20).clip(lower_bound=0).alias("cooling_degrees_c"),
         (pl.col("local_date").cast(INSTANT) - DAY + ISSUE_HOUR * HOUR).alias("issued_at_utc"),
+    )
+    base = base.with_columns(
+        pl.col(f"{degrees}_degrees_c")
+        .rolling_mean(hours, min_samples=1)
+        .over("meter_id")
+        .alias(f"{degrees}_mean_{hours}h_c")
+        for degrees, hours in (("heating", 12), ("heating", 24), ("heating", 72), ("cooling", 24))
+    )
+    base = base.with_columns(
+        (pl.col(f"{name}_c") - pl.col(f"{name}_c").shift(hours).over("meter_id")).alias(f"{name}_change_{hours}h_c")
+        for name in CHANGING_DEGREES
+        for hours in (24, 48, 168)
     )
     known = base.select("meter_id", known_at=pl.col("start") + 2 * HOUR, at="start", kwh="kwh").filter(
         pl.col("kwh").is_not_null()
