@@ -14,6 +14,7 @@ from energy_assets.schedule import issue_time
 from energy_assets.settings import Settings
 from energy_assets.warehouse import Warehouse, current_manifest
 from energy_assets.warehouse.publishing import SCHEMAS
+from energy_assets.warehouse.standing import STANDING_FORECASTS
 
 
 def print_summary(settings: Settings, issue_date: date) -> None:
@@ -35,7 +36,7 @@ def print_summary(settings: Settings, issue_date: date) -> None:
             console,
             "Forecast of the next day (median; 80 % band at the peak)",
             ["kind", "meters", "fallback", "energy MWh", "peak kW", "peak hour (local)", "80 % band kW"],
-            con.execute(_FORECAST, at).fetchall(),
+            con.execute(_FORECAST, {"issued_at": at[0]}).fetchall(),
         )
         _show(
             console,
@@ -94,13 +95,11 @@ def _text(value: object) -> str:
     return str(value)
 
 
-_FORECAST = """
+_FORECAST = f"""
 WITH newest AS (
     SELECT f.*, m.kind, m.timezone
-    FROM forecasts.demand_forecasts f JOIN marts.dim_meters m USING (meter_id)
-    WHERE f.issued_at_utc = ? AND m.kind <> 'machine'
-    QUALIFY f.revision = max(f.revision) OVER (
-        PARTITION BY f.meter_id, f.model_version, f.interval_start_utc, f.quantile)
+    FROM ({STANDING_FORECASTS}) f JOIN marts.dim_meters m USING (meter_id)
+    WHERE m.kind <> 'machine'
 ), hours AS (
     SELECT kind, meter_id, interval_start_utc, timezone(any_value(timezone), interval_start_utc) AS local_time,
            bool_or(quality = 'fallback') AS fallback,
@@ -113,7 +112,7 @@ WITH newest AS (
     FROM hours GROUP BY kind, meter_id
 )
 SELECT kind, count(*), count(*) FILTER (fallback), (sum(kwh) / 1000)::DOUBLE, sum(peak_kw)::DOUBLE,
-       arg_max(strftime(peak_time, '%H:%M'), peak_kw), format('{:,.1f} - {:,.1f}', sum(low), sum(high))
+       arg_max(strftime(peak_time, '%H:%M'), peak_kw), format('{{:,.1f}} - {{:,.1f}}', sum(low), sum(high))
 FROM by_meter GROUP BY kind ORDER BY kind
 """
 

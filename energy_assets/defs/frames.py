@@ -9,6 +9,7 @@ import duckdb
 import polars as pl
 
 from energy_assets.warehouse import fetch
+from energy_assets.warehouse.standing import STANDING_FORECASTS
 
 # The version of an hour that was in force at $as_of.
 AS_OF = "known_from_utc <= $as_of AND (known_to_utc IS NULL OR known_to_utc > $as_of)"
@@ -114,11 +115,10 @@ def machine_features(
 
 
 def issue_forecasts(con: duckdb.DuckDBPyConnection, issued_at: datetime) -> pl.DataFrame:
-    """The forecasts of one issue time, newest revision: of the model that spoke last for each meter."""
+    """The forecasts of one issue time that stand: one model per meter, newest revision."""
     return fetch(
         con,
-        """SELECT * EXCLUDE (dagster_run_id) FROM forecasts.demand_forecasts WHERE issued_at_utc = $at
-        QUALIFY revision = max(revision) OVER (PARTITION BY meter_id, model_version, interval_start_utc, quantile)
+        f"""SELECT * EXCLUDE (dagster_run_id) FROM ({STANDING_FORECASTS})
         ORDER BY meter_id, interval_start_utc, quantile""",
-        parameters={"at": issued_at},
+        parameters={"issued_at": issued_at},
     )

@@ -21,12 +21,13 @@ import lightgbm as lgb
 import polars as pl
 
 from energy_assets.forecasting.calibration import Calibration
+from energy_assets.forecasting.features import feature_names
 from energy_assets.forecasting.linear import HourlyRidge
 from energy_assets.forecasting.machines import MachineModel
 from energy_assets.forecasting.models import Params, PointModel, TrainedModel
 
 FILE_NAME = "model.json"
-FILE_FORMAT = 2  # raise it when a file has other parts: what is older is trained anew
+FILE_FORMAT = 3  # raise it when a file has other parts or a feature another meaning: what is older is trained anew
 
 
 Model = TypeVar("Model")
@@ -130,7 +131,7 @@ def _read(path: Path, sha256: str | None, what: str, build: Callable[[dict[str, 
         raise
     # whatever a foreign file lacks: text, a key, a shape, a tree
     except (ValueError, LookupError, TypeError, AttributeError, lgb.basic.LightGBMError) as error:
-        raise ArtefactError(f"{path}: not a model file ({type(error).__name__}: {error})") from error
+        raise ArtefactError(f"{path}: not a model file of this version ({type(error).__name__}: {error})") from error
 
 
 def _common(model: AnyModel) -> dict[str, Any]:
@@ -179,6 +180,9 @@ def _to_dict(model: TrainedModel) -> dict[str, Any]:
 
 
 def _from_dict(values: dict[str, Any]) -> TrainedModel:
+    gone = sorted(set(values["features"]) - set(feature_names(weather=True, meters=True)))
+    if gone:
+        raise ValueError(f"learned from features that are no more: {', '.join(gone)}")
     point = PointModel(
         names=tuple(values["features"]),
         ridge=HourlyRidge.from_dict(values["ridge"]),

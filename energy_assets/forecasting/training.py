@@ -58,7 +58,7 @@ BAND_WIDENING = 1.25  # fallbacks are needed when something is wrong: their band
 MIN_OWN_ROWS = 500  # of a meter's own regressions: three weeks
 FAULT, OUTLIER = 8.0, 5.0  # robust standard deviations, from the usual and from a regression
 EQUAL_SHARE = 0.25
-FORMAT = 2  # part of the version: raise it when the same rows and parameters make another model
+FORMAT = 3  # part of the version: raise it when the same rows and parameters make another model
 
 
 class NotEnoughHistory(ValueError):  # noqa: N818 - it says what is missing

@@ -11,7 +11,7 @@ from energy_assets import forecasting, plots
 from energy_assets.contracts import TABLES
 from energy_assets.defs.forecasting.models import ARTEFACTS, DECISIONS, FEATURES, VERSIONS
 from energy_assets.defs.forecasting.registry import champion, model_name
-from energy_assets.defs.frames import features_at, labelled_features, machine_features
+from energy_assets.defs.frames import features_at, issue_forecasts, labelled_features, machine_features, meters
 from energy_assets.defs.issues import run_issues
 from energy_assets.defs.metadata import plot, table_metadata, table_spec
 from energy_assets.defs.resources import POOL, WarehouseResource
@@ -125,15 +125,8 @@ def _next_quarter_hour(machines: pl.DataFrame, issued_at: datetime, seed: int) -
 def _result(
     con: duckdb.DuckDBPyConnection, issued_at: datetime, new: int, empty: Sequence[str]
 ) -> dg.MaterializeResult[None]:
-    newest = fetch(
-        con,
-        """SELECT meter_id, interval_start_utc, quantile, demand_kwh, quality, kind, timezone
-        FROM forecasts.demand_forecasts JOIN raw.meters USING (meter_id)
-        WHERE issued_at_utc = $at
-        QUALIFY revision = max(revision) OVER (PARTITION BY meter_id, model_version)
-        ORDER BY ALL""",
-        parameters={"at": issued_at},
-    )
+    described = meters(con).select("meter_id", "kind", "timezone")
+    newest = issue_forecasts(con, issued_at).join(described, on="meter_id", maintain_order="left")
     expected = fetch(
         con,
         "SELECT meter_id, count(*) AS hours FROM features.feat_demand_day_ahead WHERE issued_at_utc = $at GROUP BY 1",

@@ -22,14 +22,14 @@ def champion(
     """The model promoted last before `at`, with when it was trained.
 
     None where none was, or where its artefact is lost or of a format of before: it is then trained anew, and of two
-    decisions of one instant the one whose artefact can be read counts.
+    decisions of one instant the last one whose artefact can be read counts.
     """
     rows = con.execute(
         """SELECT v.artefact, v.trained_at_utc
         FROM forecasts.model_decisions d JOIN forecasts.model_versions v ON v.model_version = d.to_version
         WHERE d.model_name = ? AND d.decided_at_utc <= ?
         QUALIFY d.decided_at_utc = max(d.decided_at_utc) OVER ()
-        ORDER BY d.decision = 'promoted' DESC, v.model_version""",
+        ORDER BY d.rowid DESC""",
         [model_name, at],
     ).fetchall()
     for artefact, trained_at in rows:
@@ -44,7 +44,7 @@ def roles(con: duckdb.DuckDBPyConnection) -> None:
     """Brings `role` in line with the decisions: the last promoted is champion, its predecessors are retired."""
     con.execute(
         """UPDATE forecasts.model_versions AS v SET role = CASE
-            WHEN v.model_version IN (SELECT arg_max(to_version, decided_at_utc) FROM forecasts.model_decisions
+            WHEN v.model_version IN (SELECT arg_max(to_version, (decided_at_utc, rowid)) FROM forecasts.model_decisions
                                      GROUP BY model_name) THEN 'champion'
             WHEN v.model_version IN (SELECT to_version FROM forecasts.model_decisions) THEN 'retired'
             ELSE 'challenger' END"""

@@ -70,6 +70,13 @@ def test_a_file_that_lacks_a_part_is_refused(tmp_path: Path, missing: str) -> No
         load(path)
 
 
+def test_a_model_of_features_that_are_no_more_is_refused(tmp_path: Path) -> None:
+    path, _ = save(zone_model(), tmp_path)
+    path.write_text(path.read_text().replace("heating_degrees_c", "degree_days_c"))
+    with pytest.raises(ArtefactError, match="learned from features that are no more: degree_days_c"):
+        load(path)
+
+
 @pytest.mark.parametrize("content", ["[]", '"text"', "3", "null"])
 def test_other_json_is_refused(tmp_path: Path, content: str) -> None:
     path = tmp_path / "model.json"
