@@ -16,3 +16,9 @@
 {% macro hour_of(instant, minutes=60) -%}
     time_bucket(interval '{{ minutes }} minutes', {{ instant }})
 {%- endmacro %}
+
+{#- The version of a fact that was known at an instant: the one rule by which the future stays out of features. -#}
+{% macro known_at(version, instant) -%}
+    {{ instant }} >= {{ version }}.known_from_utc
+        and ({{ version }}.known_to_utc is null or {{ instant }} < {{ version }}.known_to_utc)
+{%- endmacro %}

@@ -29,8 +29,7 @@ demand_known as (
     inner join known
         on forecast_days.meter_id = known.meter_id
         and forecast_days.local_date = known.local_date
-        and forecast_days.issued_at_utc >= known.known_from_utc
-        and (known.known_to_utc is null or forecast_days.issued_at_utc < known.known_to_utc)
+        and {{ known_at('known', 'forecast_days.issued_at_utc') }}
 ),
 
 -- per local hour; an autumn hour that the clock shows twice counts as its mean
@@ -56,8 +55,7 @@ similar_by_hour as (
     inner join known
         on forecasts.meter_id = known.meter_id
         and similar_dates.local_date = known.local_date
-        and forecasts.issued_at_utc >= known.known_from_utc
-        and (known.known_to_utc is null or forecasts.issued_at_utc < known.known_to_utc)
+        and {{ known_at('known', 'forecasts.issued_at_utc') }}
     group by forecasts.forecast_number, known.local_hour
 ),
 

@@ -80,8 +80,7 @@ weather_known as (
     inner join {{ ref('int_weather_versions') }} as weather
         on zone_places.location_id = weather.location_id
         and hours.valid_at_utc = weather.valid_at_utc
-        and hours.issued_at_utc >= weather.known_from_utc
-        and (weather.known_to_utc is null or hours.issued_at_utc < weather.known_to_utc)
+        and {{ known_at('weather', 'hours.issued_at_utc') }}
     group by hours.zone_number, hours.issued_at_utc, hours.valid_at_utc
 ),
 

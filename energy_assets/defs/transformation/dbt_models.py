@@ -16,8 +16,8 @@ from energy_assets.dbt import ensure_manifest
 from energy_assets.defs.issues import run_issues
 from energy_assets.defs.resources import POOL, WarehouseResource
 from energy_assets.defs.transformation.arguments import build_arguments, dbt_environment
+from energy_assets.defs.transformation.built_with import BuiltWith
 from energy_assets.defs.transformation.lineage import project_version, with_columns
-from energy_assets.defs.transformation.master_data import MasterData
 from energy_assets.settings import DBT_PROJECT_DIR, Settings
 
 # A folder of the project is a schema of the warehouse and a group of the graph.
@@ -107,7 +107,7 @@ def _build(name: str, timezone: str, *, select: str = "fqn:*", exclude: str = ""
         os.environ.update(dbt_environment(energy.config, issues, energy.settings.database))
         settings = energy.settings
         manifest = load_manifest(project)
-        described = MasterData.of(energy.warehouse, settings.dbt_target, project_version(manifest))
+        described = BuiltWith.of(energy.warehouse, settings.dbt_target, project_version(manifest))
         whole = len(context.selected_asset_keys) == len(models.keys)
         arguments = build_arguments(full_refresh=whole and described.changed)
         # One target for all calls, so that each takes up the last one's parse; the pool lets only one run at a time.

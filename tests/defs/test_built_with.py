@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from energy_assets.contracts import TABLES
-from energy_assets.defs.transformation.master_data import MasterData
+from energy_assets.defs.transformation.built_with import BuiltWith
 from energy_assets.warehouse import Warehouse, ensure_tables
 
 METER = """INSERT INTO raw.meters (meter_id, name, kind, timezone, country, interval_minutes, source)
@@ -21,7 +21,7 @@ def built(warehouse: Warehouse, tmp_path: Path) -> Warehouse:
         ensure_tables(con, TABLES.values())
         con.execute(METER, ["first"])
         con.execute("INSERT INTO raw.weather_locations VALUES ('paris', 'FR', 48.9, 2.3, 'files')")
-    MasterData.of(warehouse, tmp_path, "as it was").remember()
+    BuiltWith.of(warehouse, tmp_path, "as it was").remember()
     return warehouse
 
 
@@ -43,12 +43,12 @@ def test_what_has_changed_since_the_marts_were_built(
 ) -> None:
     with built.transaction() as con:
         con.execute(change)
-    assert MasterData.of(built, tmp_path, "as it was").changed is refresh
+    assert BuiltWith.of(built, tmp_path, "as it was").changed is refresh
 
 
 def test_marts_of_which_nothing_is_known_are_made_anew(built: Warehouse, tmp_path: Path) -> None:
-    assert MasterData.of(built, tmp_path / "killed before it could remember", "as it was").changed
+    assert BuiltWith.of(built, tmp_path / "killed before it could remember", "as it was").changed
 
 
 def test_another_text_of_the_models(built: Warehouse, tmp_path: Path) -> None:
-    assert MasterData.of(built, tmp_path, "with one more column").changed
+    assert BuiltWith.of(built, tmp_path, "with one more column").changed

@@ -24,7 +24,7 @@ FROM raw.weather_locations
 
 
 @dataclass(frozen=True)
-class MasterData:
+class BuiltWith:
     """What the marts were built with (`before`), and what stands in raw now."""
 
     file: Path
@@ -32,7 +32,7 @@ class MasterData:
     now: dict[str, Any]
 
     @classmethod
-    def of(cls, warehouse: Warehouse, folder: Path, project: str) -> "MasterData":
+    def of(cls, warehouse: Warehouse, folder: Path, project: str) -> "BuiltWith":
         """Reads both; `project` is a checksum of the models' text."""
         with warehouse.connect(read_only=True) as con:
             now = {
@@ -40,7 +40,7 @@ class MasterData:
                 "places": con.execute(PLACES).fetchall()[0][0],
                 "project": project,
             }
-        file = folder / "master_data.json"
+        file = folder / "built_with.json"
         before = json.loads(file.read_text()) if file.exists() else {}
         return cls(file, before, now)
 
