@@ -9,23 +9,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 import polars as pl
 
-from energy_assets.forecasting.baselines import (
-    CALENDAR_TEMPERATURE,
-    POINT_COLUMNS,
-    SEASONAL_NAIVE,
-    CalendarTemperatureRegression,
-    seasonal_naive,
-)
-from energy_assets.forecasting.models import MODEL_NAME, Params, TrainedModel
-from energy_assets.forecasting.scoring import forecast
-from energy_assets.forecasting.training import FORMAT, NotEnoughHistory, train
+from energy_assets.forecasting.contenders import Contender
+from energy_assets.forecasting.training import FORMAT
 
 PUBLISHER = "publisher"
 KEYS = ("meter_id", "issued_at_utc", "interval_start_utc")
@@ -49,15 +41,15 @@ class Origin:
     until: datetime
 
 
-def origins(*, weeks: int, refit_weeks: int, last_issue: datetime) -> Iterator[Origin]:
-    """Refits whose forecasts cover the `weeks` weeks up to and including `last_issue`.
+def origins(*, first_issue: datetime, last_issue: datetime, refit_weeks: int) -> Iterator[Origin]:
+    """Refits whose forecasts cover all issue times from `first_issue` to `last_issue`.
 
     >>> from datetime import UTC
-    >>> [o.as_of.day for o in origins(weeks=2, refit_weeks=1, last_issue=datetime(2022, 3, 15, 8, tzinfo=UTC))]
+    >>> first, last = datetime(2022, 3, 2, 8, tzinfo=UTC), datetime(2022, 3, 15, 8, tzinfo=UTC)
+    >>> [o.as_of.day for o in origins(first_issue=first, last_issue=last, refit_weeks=1)]
     [2, 9]
     """
-    end = last_issue + timedelta(seconds=1)
-    start = last_issue - timedelta(weeks=weeks) + timedelta(days=1)
+    start, end = first_issue, last_issue + timedelta(seconds=1)
     while start < end:
         until = min(start + timedelta(weeks=refit_weeks), end)
         yield Origin(start, until)
@@ -68,39 +60,46 @@ def rolling_origin(
     frame: pl.DataFrame,
     *,
     kind: str,
-    weeks: int,
-    refit_weeks: int,
+    first_issue: datetime,
     last_issue: datetime,
+    refit_weeks: int,
+    models: Mapping[str, Contender],
     seed: int = 7,
-    threads: int = 1,
     published: pl.DataFrame | None = None,
-    params: Params | None = None,
+    said: Callable[[str], None] = lambda _: None,
 ) -> pl.DataFrame:
-    """Forecasts of the last `weeks` weeks by models refitted every `refit_weeks` weeks on what was known then.
+    """Forecasts of a window by models refitted every `refit_weeks` weeks on what was known then.
 
     Args:
-        frame: feature frame with `demand_kwh` and, optionally, `label_known_at_utc`; other kinds are left out.
+        frame: feature frame with `demand_kwh` and `label_known_at_utc`; other kinds are left out.
         kind: the kind of meter.
-        weeks: length of the evaluation.
+        first_issue: the oldest issue time to evaluate, tz-aware.
+        last_issue: the newest one.
         refit_weeks: weeks between refits.
-        last_issue: the newest issue time to evaluate, tz-aware.
-        seed: of the training.
-        threads: of the training.
+        models: ways to make a model, by the name that their rows get.
+        seed: of everything random in training.
         published: columns of `raw.published_forecasts`; the newest value known before the local day begins counts.
-        params: all training parameters, in place of seed and threads.
+        said: told about each refit.
 
     Returns:
-        Columns of `forecasts.backtest_forecasts` without `backtest_id`: ours with seven quantiles, baselines and the
-        publisher with quantile 0.5. Every model of a meter has the same intervals. Where history is too short to
-        train, ours is the fallback forecast.
+        Columns of `forecasts.backtest_forecasts` without `backtest_id`; point forecasts and the publisher have quantile
+        0.5 alone. Every model of a meter has the same intervals.
     """
     rows = frame.filter(pl.col("kind") == kind, pl.col("issued_at_utc") <= last_issue)
     parts = []
-    for origin in origins(weeks=weeks, refit_weeks=refit_weeks, last_issue=last_issue):
+    for origin in origins(first_issue=first_issue, last_issue=last_issue, refit_weeks=refit_weeks):
         due = rows.filter(pl.col("issued_at_utc") >= origin.as_of, pl.col("issued_at_utc") < origin.until)
-        if due.height:
-            due = due.drop("demand_kwh", "label_known_at_utc", strict=False)
-            parts.append(_forecasts(rows, due, kind, origin.as_of, params or Params(seed=seed, threads=threads)))
+        if due.is_empty():
+            continue
+        due = due.drop("demand_kwh", "label_known_at_utc", strict=False)
+        said(f"{kind}: {len(models)} models as of {origin.as_of:%Y-%m-%d}")
+        for name, fit in models.items():
+            fitted = fit(rows, kind=kind, as_of=origin.as_of, seed=seed)
+            parts.append(
+                fitted.forecast(due, rows).with_columns(
+                    pl.lit(name).alias("model_name"), pl.lit(None, dtype=pl.String).alias("publisher")
+                )
+            )
     if not parts:
         return _empty()
     result = pl.concat(parts)
@@ -119,26 +118,6 @@ def backtest_id(**inputs: Any) -> str:
     return hashlib.sha256(json.dumps(inputs, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
-def _forecasts(rows: pl.DataFrame, due: pl.DataFrame, kind: str, as_of: datetime, params: Params) -> pl.DataFrame:
-    model: TrainedModel | None
-    try:
-        model = train(rows, kind=kind, as_of=as_of, params=params)
-    except NotEnoughHistory:
-        model = None
-    ours = forecast(due, model, rows).rows.select(*POINT_COLUMNS, "quantile")
-    regression = CalendarTemperatureRegression.fit(rows, as_of=as_of).predict(due)
-    median = pl.lit(0.5).alias("quantile")
-    named = {
-        MODEL_NAME: ours,
-        SEASONAL_NAIVE: seasonal_naive(due).with_columns(median),
-        CALENDAR_TEMPERATURE: regression.with_columns(median),
-    }
-    return pl.concat(
-        part.with_columns(pl.lit(name).alias("model_name"), pl.lit(None, dtype=pl.String).alias("publisher"))
-        for name, part in named.items()
-    )
-
-
 def _published(result: pl.DataFrame, published: pl.DataFrame) -> pl.DataFrame:
     """The publisher's newest values known before the first forecast interval of each issue."""
     wanted = result.select(*KEYS, "interval_end_utc").unique()
@@ -151,7 +130,8 @@ def _published(result: pl.DataFrame, published: pl.DataFrame) -> pl.DataFrame:
         .unique(KEYS, keep="last", maintain_order=True)
     )
     return newest.select(
-        *POINT_COLUMNS[:-1],
+        *KEYS,
+        "interval_end_utc",
         pl.col("energy_kwh").alias("demand_kwh"),
         pl.lit(0.5).alias("quantile"),
         pl.lit(PUBLISHER).alias("model_name"),

@@ -15,6 +15,7 @@ from energy_assets.defs.frames import actuals, kinds_of_meters, labelled_feature
 from energy_assets.defs.issues import run_issues
 from energy_assets.defs.metadata import table_metadata, table_spec
 from energy_assets.defs.resources import POOL, WarehouseResource
+from energy_assets.forecasting.contenders import DEFAULT, contender
 from energy_assets.warehouse import append_new, fetch
 
 FORECASTS, SCORES = TABLES["forecasts.backtest_forecasts"], TABLES["monitoring.backtest_scores"]
@@ -75,11 +76,13 @@ def build_backtest(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinit
                 return forecasting.rolling_origin(
                     of_kind,
                     kind=kind,
-                    weeks=schedule.evaluation_weeks,
-                    refit_weeks=schedule.refit_weeks,
+                    first_issue=at - timedelta(weeks=schedule.evaluation_weeks) + timedelta(days=1),
                     last_issue=at,
+                    refit_weeks=schedule.refit_weeks,
+                    models={name: contender(name) for name in DEFAULT},
                     seed=schedule.seed,
                     published=operators,
+                    said=context.log.info,
                 )
             except forecasting.NotEnoughHistory as error:
                 return str(error)

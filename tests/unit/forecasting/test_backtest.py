@@ -2,22 +2,40 @@
 
 from __future__ import annotations
 
-from functools import cache
+from datetime import datetime, timedelta
+from functools import cache, partial
 
 import polars as pl
 
 from energy_assets.contracts import table
 from energy_assets.forecasting import backtest_id, rolling_origin
 from energy_assets.forecasting.backtest import COLUMNS
+from energy_assets.forecasting.contenders import DEFAULT, contender
+from energy_assets.forecasting.contenders.ours import fit_demand_blend
 from tests.unit.forecasting.frames import DAY, HOUR, INSTANT, START, demand, features
 from tests.unit.forecasting.shared import QUICK, zone_frame
 
 LAST = START + 118 * DAY + 9 * HOUR
 
 
-def _run(frame: pl.DataFrame, published: pl.DataFrame | None = None, weeks: int = 2) -> pl.DataFrame:
+MODELS = {name: contender(name) for name in DEFAULT} | {"demand_blend": partial(fit_demand_blend, params=QUICK)}
+
+
+def _run(
+    frame: pl.DataFrame,
+    published: pl.DataFrame | None = None,
+    weeks: int = 2,
+    last: datetime = LAST,
+    kind: str = "zone",
+) -> pl.DataFrame:
     return rolling_origin(
-        frame, kind="zone", weeks=weeks, refit_weeks=1, last_issue=LAST, published=published, params=QUICK
+        frame,
+        kind=kind,
+        first_issue=last - timedelta(weeks=weeks) + DAY,
+        last_issue=last,
+        refit_weeks=1,
+        models=MODELS,
+        published=published,
     )
 
 
@@ -90,14 +108,14 @@ def test_a_forecast_published_after_the_day_began_is_none() -> None:
 def test_short_history_is_forecast_by_the_fallback() -> None:
     frame = features(demand(days=20))
     last = START + 12 * DAY + 9 * HOUR
-    found = rolling_origin(frame, kind="zone", weeks=1, refit_weeks=1, last_issue=last, params=QUICK)
+    found = _run(frame, weeks=1, last=last)
     ours = found.filter(pl.col("model_name") == "demand_blend")
     assert ours.height
     assert "calendar_temperature" not in set(found["model_name"])
 
 
 def test_nothing_to_evaluate() -> None:
-    empty = rolling_origin(zone_frame(), kind="household", weeks=1, refit_weeks=1, last_issue=LAST, params=QUICK)
+    empty = _run(zone_frame(), weeks=1, kind="household")
     assert empty.columns == list(COLUMNS)
     assert empty.height == 0
 

@@ -1,0 +1,45 @@
+"""The baselines as contenders: the seasonal naive forecast and the calendar-and-temperature regression."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import polars as pl
+
+from energy_assets.forecasting.baselines import CalendarTemperatureRegression, seasonal_naive
+from energy_assets.forecasting.contenders import FORECAST_COLUMNS
+
+
+@dataclass(frozen=True)
+class Naive:
+    """The same hour one week before."""
+
+    def forecast(self, due: pl.DataFrame, history: pl.DataFrame) -> pl.DataFrame:
+        """See `Fitted`."""
+        return _median(seasonal_naive(due))
+
+
+@dataclass(frozen=True)
+class Regression:
+    """A regression that was fitted."""
+
+    regression: CalendarTemperatureRegression
+
+    def forecast(self, due: pl.DataFrame, history: pl.DataFrame) -> pl.DataFrame:
+        """See `Fitted`."""
+        return _median(self.regression.predict(due))
+
+
+def fit_seasonal_naive(rows: pl.DataFrame, *, kind: str, as_of: datetime, seed: int) -> Naive:
+    """Nothing to fit."""
+    return Naive()
+
+
+def fit_calendar_temperature(rows: pl.DataFrame, *, kind: str, as_of: datetime, seed: int) -> Regression:
+    """Hong's vanilla benchmark."""
+    return Regression(CalendarTemperatureRegression.fit(rows, as_of=as_of))
+
+
+def _median(points: pl.DataFrame) -> pl.DataFrame:
+    return points.with_columns(pl.lit(0.5).alias("quantile")).select(FORECAST_COLUMNS)
