@@ -5,7 +5,7 @@ which forecasts are compared with what (`forecasting`: backtests and the gate; `
 
 All functions take long frames and give long frames of `by`, `metric`, `value` and `n` (intervals that counted). Rows
 whose actual or forecast is null do not count. Units are those of the input, except for the shares `mape`, `wape`,
-`coverage_*` and `peak_hour_hit`, where 1.0 is 100 %.
+`crps_share`, `coverage_*` and `peak_hour_hit`, where 1.0 is 100 %.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 BANDS = {50: (0.25, 0.75), 80: (0.1, 0.9), 90: (0.05, 0.95)}
 POINT_METRICS = ("mae", "rmse", "mape", "wape", "bias")
-QUANTILE_METRICS = ("pinball", *(f"{what}_{band}" for what in ("coverage", "width") for band in BANDS))
+QUANTILE_METRICS = ("pinball", "crps_share", *(f"{what}_{band}" for what in ("coverage", "width") for band in BANDS))
 PEAK_METRICS = ("peak_error", "peak_hour_hit")
-LOWER_IS_BETTER = ("mae", "rmse", "mape", "wape", "pinball", *(f"width_{band}" for band in BANDS), "peak_error")
+LOWER_IS_BETTER = (*POINT_METRICS[:4], "pinball", "crps_share", *(f"width_{band}" for band in BANDS), "peak_error")
 NEAR_ZERO_SHARE = 0.05  # actuals below this share of the group's mean magnitude do not enter the MAPE
 PEAK_REACH = timedelta(hours=1)
 LEAST_PEAK_INTERVALS = 20  # the highest hour of half a day is no daily peak
@@ -72,10 +72,13 @@ def quantile_errors(
     predicted: str = "predicted_kwh",
     quantile: str = "quantile",
 ) -> pl.DataFrame:
-    """Mean pinball loss over all quantiles, and coverage and mean width of the 50, 80 and 90 % bands per group.
+    """Mean pinball loss over all quantiles, CRPS, and coverage and mean width of the 50, 80 and 90 % bands per group.
 
-    The pinball loss is averaged over intervals and quantiles alike (Koenker and Bassett, 1978). Coverage and width of a
-    band are null for groups without its quantiles (0.25 and 0.75, 0.1 and 0.9, 0.05 and 0.95).
+    The pinball loss is averaged over intervals and quantiles alike (Koenker and Bassett, 1978). `crps_share` is twice
+    that, as a share of the mean load: the continuous ranked probability score is twice the integral of the pinball loss
+    over all levels (Gneiting and Ranjan, 2011), of which the mean over the levels at hand is the usual approximation.
+    It is null where all actuals are zero. Coverage and width of a band are null for groups without its quantiles (0.25
+    and 0.75, 0.1 and 0.9, 0.05 and 0.95).
 
     Args:
         frame: one row per interval and quantile.
@@ -103,7 +106,11 @@ def quantile_errors(
         bands.append(inside.cast(pl.Float64).mean().alias(f"coverage_{band}"))
         bands.append((pl.col(f"q_{high}") - pl.col(f"q_{low}")).mean().alias(f"width_{band}"))
     pinball = pl.col("loss").sum() / pl.col("losses").sum()
-    wide = per_interval.group_by(*by).agg(pl.len().alias("n"), pinball.alias("pinball"), *bands)
+    load = pl.col("actual").abs().mean()
+    crps_share = pl.when(load > 0).then(2.0 * pinball / load)
+    wide = per_interval.group_by(*by).agg(
+        pl.len().alias("n"), pinball.alias("pinball"), crps_share.alias("crps_share"), *bands
+    )
     return _long(wide, by, QUANTILE_METRICS)
 
 

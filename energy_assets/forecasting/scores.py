@@ -1,7 +1,8 @@
 """Rows of `monitoring.backtest_scores`.
 
 Belongs here: slicing a backtest and the long form by contract. Does not belong here: the formulae
-(`energy_assets.metrics`), scores of forecasts that were issued (`monitoring`).
+(`energy_assets.metrics`), the test of a difference and the plausibility of publishers (`comparison.py`), scores of
+forecasts that were issued (`monitoring`).
 """
 
 from __future__ import annotations
@@ -10,26 +11,42 @@ from collections.abc import Mapping
 
 import polars as pl
 
+from energy_assets.forecasting.backtest import KEYS, PUBLISHER
+from energy_assets.forecasting.comparison import diebold_mariano, usual_lags
 from energy_assets.metrics import lead_bucket, peak_errors, point_errors, quantile_errors, skill
 
 ALL = "all"
-KEYS = ("meter_id", "issued_at_utc", "interval_start_utc")
 COLUMNS = ("backtest_id", "meter_id", "model_name", "slice", "metric", "value", "n")
+CONTEXT = ("local_date", "local_hour", "day_type", "temperature_c")
+TEMPERATURES = (0, 5, 10, 15, 20, 25)  # °C
+TEMPERATURE_BANDS = ("below 0", "0 to 5", "5 to 10", "10 to 15", "15 to 20", "20 to 25", "above 25")
+OF_EVERY_METER = (ALL, "lead")  # the other slices are of all meters of a kind: forty of a thousand meters read nobody
+OF_WHOLE_DAYS = (ALL, "month", "quarter", "day_type")  # only these have daily peaks
+LEAST_DAYS = 10  # the variance of fewer differences is a guess
+TESTED = ("statistic", "p_value")
 _BY = ["group", "model_name", "slice"]
+_LONG = dict.fromkeys([*_BY, "metric"], pl.String()) | {"value": pl.Float64(), "n": pl.Int32()}
 
 
-def backtest_scores(backtest: pl.DataFrame, actuals: pl.DataFrame, kinds: Mapping[str, str]) -> pl.DataFrame:
-    """Metrics of a backtest per meter, for all meters of a kind, and per lead bucket.
+def backtest_scores(
+    backtest: pl.DataFrame, actuals: pl.DataFrame, kinds: Mapping[str, str], context: pl.DataFrame | None = None
+) -> pl.DataFrame:
+    """Metrics of a backtest for all meters of a kind and per meter, as a whole and in slices.
 
     Args:
         backtest: columns of `forecasts.backtest_forecasts`, one or more backtests.
         actuals: meter_id, interval_start_utc, demand_kwh (null where not usable).
         kinds: kind of each meter; `all:<kind>` pools the meters that are in it.
+        context: what slices are made of, `CONTEXT` by meter_id, issued_at_utc and interval_start_utc: features of the
+            target hour, as they were known at issue time. Without it there are no slices but `all` and the lead times.
 
     Returns:
-        Columns of `monitoring.backtest_scores`, sorted by key: slices `all` and `lead:15-21` …; `skill_<baseline>` is
-        1 - MAE / the baseline's MAE on the same intervals. Metrics that a model does not have are left out: bands and
-        pinball loss of point forecasts, peaks of lead buckets.
+        Columns of `monitoring.backtest_scores`, sorted by key. Slices: `all`, `lead:15-21` (hours), and of whole kinds
+        `hour:07` (local), `month:2023-01`, `quarter:2023Q1`, `day_type:bridge_day`, `temperature:5 to 10` (°C; of hours
+        with weather). `skill_<model>` is 1 - MAE / that model's MAE, where both were scored on the same intervals;
+        of whole kinds, `dm_statistic` and `dm_p_value` are those of daily mean absolute errors against the publisher
+        (n: days). Metrics that a model does not have are left out: bands and pinball loss of point forecasts, peaks of
+        hours.
     """
     known = actuals.select("meter_id", "interval_start_utc", actual_kwh="demand_kwh").drop_nulls()
     compared = (
@@ -37,6 +54,10 @@ def backtest_scores(backtest: pl.DataFrame, actuals: pl.DataFrame, kinds: Mappin
         .join(known.unique(["meter_id", "interval_start_utc"]), on=["meter_id", "interval_start_utc"])
         .sort("backtest_id", *KEYS, "model_name", "quantile")
     )
+    if context is not None:
+        compared = compared.join(
+            context.select(*KEYS, *CONTEXT).unique(KEYS), on=KEYS, how="left", maintain_order="left"
+        )
     parts = []
     for (identity,), part in compared.partition_by("backtest_id", as_dict=True, maintain_order=True).items():
         parts.append(_scores(part, kinds).with_columns(pl.lit(identity).alias("backtest_id")))
@@ -44,36 +65,46 @@ def backtest_scores(backtest: pl.DataFrame, actuals: pl.DataFrame, kinds: Mappin
     return pl.concat([empty, *(p.select(COLUMNS) for p in parts)]).sort(COLUMNS[:5])
 
 
+def slices(*, with_context: bool) -> dict[str, pl.Expr]:
+    """Name of each slice per row; null where a row belongs to none."""
+    lead = (pl.col("interval_start_utc") - pl.col("issued_at_utc")).dt.total_minutes()
+    found = {ALL: pl.lit(ALL), "lead": pl.format("lead:{}", lead_bucket(lead))}
+    if with_context:
+        date = pl.col("local_date")
+        band = pl.col("temperature_c").cut(TEMPERATURES, labels=TEMPERATURE_BANDS, left_closed=True).cast(pl.String)
+        found |= {
+            "hour": pl.format("hour:{}", pl.col("local_hour").cast(pl.String).str.zfill(2)),
+            "month": date.dt.strftime("month:%Y-%m"),
+            "quarter": pl.format("quarter:{}Q{}", date.dt.year(), date.dt.quarter()),
+            "day_type": pl.format("day_type:{}", "day_type"),
+            "temperature": pl.format("temperature:{}", band),
+        }
+    return found
+
+
 def _scores(compared: pl.DataFrame, kinds: Mapping[str, str]) -> pl.DataFrame:
     kind = pl.col("meter_id").replace_strict(dict(kinds), default="unknown", return_dtype=pl.String)
-    grouped = pl.concat(
-        [
-            compared.with_columns(pl.col("meter_id").alias("group")),
-            compared.with_columns(pl.format("all:{}", kind).alias("group")),
-        ]
-    )
-    lead = (pl.col("interval_start_utc") - pl.col("issued_at_utc")).dt.total_minutes()
-    rows = pl.concat(
-        [
-            grouped.with_columns(pl.lit(ALL).alias("slice")),
-            grouped.with_columns(pl.format("lead:{}", lead_bucket(lead)).alias("slice")),
-        ]
-    )
-    points = rows.filter((pl.col("quantile") - 0.5).abs() < 1e-9)
+    of_meters = compared.with_columns(pl.col("meter_id").alias("group"))
+    of_kinds = compared.with_columns(pl.format("all:{}", kind).alias("group"))
+    parts = []
+    for name, part in slices(with_context="local_date" in compared.columns).items():  # one after the other: memory
+        for rows in (of_meters, of_kinds) if name in OF_EVERY_METER else (of_kinds,):
+            parts.append(_errors(rows.with_columns(part.alias("slice")), peaks=name in OF_WHOLE_DAYS))
+    scores = pl.concat(parts).drop_nulls("value")
+    return pl.concat([scores, _skills(scores), _against_publisher(of_kinds)]).rename({"group": "meter_id"})
+
+
+def _errors(rows: pl.DataFrame, *, peaks: bool) -> pl.DataFrame:
+    rows = rows.drop_nulls("slice")
+    points = rows.filter(_is_median())
     banded = rows.filter(pl.col("quantile").n_unique().over("model_name") > 1)
-    scores = pl.concat(
-        [
-            point_errors(points, _BY),
-            quantile_errors(banded, _BY),
-            peak_errors(points.filter(pl.col("slice") == ALL), _BY),
-        ]
-    ).drop_nulls("value")
-    return pl.concat([scores, _skills(scores)]).rename({"group": "meter_id"})
+    found = [point_errors(points, _BY), quantile_errors(banded, _BY)]
+    return pl.concat([*found, peak_errors(points, _BY)] if peaks else found)
 
 
 def _skills(scores: pl.DataFrame) -> pl.DataFrame:
     mae = scores.filter(pl.col("metric") == "mae")
-    pairs = mae.join(mae.drop("metric", "n"), on=["group", "slice"], suffix="_base").filter(
+    pairs = mae.join(mae.drop("metric"), on=["group", "slice", "n"], suffix="_base").filter(
         pl.col("model_name") != pl.col("model_name_base")
     )
     value = skill(pl.col("metric"), pl.col("value"), pl.col("value_base"))
@@ -81,3 +112,32 @@ def _skills(scores: pl.DataFrame) -> pl.DataFrame:
     return pairs.select("group", "model_name", "slice", named.alias("metric"), value.alias("value"), "n").drop_nulls(
         "value"
     )
+
+
+def _against_publisher(rows: pl.DataFrame) -> pl.DataFrame:
+    """The Diebold-Mariano test of each model, on the meters and intervals of which the publisher spoke."""
+    loss = (pl.col("predicted_kwh") - pl.col("actual_kwh")).abs()
+    losses = rows.filter(_is_median()).select("group", *KEYS, "model_name", loss.alias("loss"))
+    publisher = losses.filter(pl.col("model_name") == PUBLISHER).drop("model_name")
+    daily = (
+        losses.filter(pl.col("model_name") != PUBLISHER)
+        .join(publisher, on=["group", *KEYS], suffix="_publisher")
+        .group_by("group", "model_name", "issued_at_utc")
+        .agg(pl.col("loss", "loss_publisher").mean())
+        .sort("group", "model_name", "issued_at_utc")
+    )
+    rows = []
+    for (group, model), days in daily.partition_by("group", "model_name", as_dict=True, maintain_order=True).items():
+        if days.height >= LEAST_DAYS:
+            ours, theirs = (days[name].to_numpy() for name in ("loss", "loss_publisher"))
+            # never fewer than the one lag by which forecasts of the day ahead overlap
+            found = diebold_mariano(ours, theirs, lags=usual_lags(days.height))
+            rows += [
+                (group, model, ALL, f"dm_{name}", value, days.height) for name, value in zip(TESTED, found, strict=True)
+            ]
+    tests = pl.DataFrame(rows, schema=_LONG, orient="row")
+    return tests.filter(pl.col("value").is_finite())
+
+
+def _is_median() -> pl.Expr:
+    return (pl.col("quantile") - 0.5).abs() < 1e-9
