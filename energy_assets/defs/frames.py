@@ -3,11 +3,15 @@
 Belongs here: SQL that reads. Everything takes the instant as of which it is asked; nothing known later comes back.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import duckdb
 import polars as pl
 
+from energy_assets.config import WarehouseConfig
+from energy_assets.defs.issues import Issues
 from energy_assets.warehouse import fetch
 from energy_assets.warehouse.standing import STANDING_FORECASTS
 
@@ -30,7 +34,20 @@ def features_at(con: duckdb.DuckDBPyConnection, issued_at: datetime) -> pl.DataF
     )
 
 
-def labelled_features(con: duckdb.DuckDBPyConnection, *, as_of: datetime, days: int) -> pl.DataFrame:
+def issue_times(config: WarehouseConfig, *, as_of: datetime, days: int) -> list[datetime]:
+    """The warehouse's own issue times of the `days` days before `as_of`, ascending.
+
+    Features may be there for other hours too: a backtest asked for them.
+    """
+    since = as_of - timedelta(days=days)
+    first, last = (at.astimezone(ZoneInfo(config.market.timezone)).date() for at in (since, as_of))
+    every = Issues(first, last, config.forecast.issue_hour, config.market.timezone).times
+    return [at for at in every if since <= at < as_of]
+
+
+def labelled_features(
+    con: duckdb.DuckDBPyConnection, config: WarehouseConfig, *, as_of: datetime, days: int
+) -> pl.DataFrame:
     """Features of the issue days before `as_of` with the demand that was known of them by then.
 
     `demand_kwh` is null where it was not known or is set aside; `label_known_at_utc` says since when it is.
@@ -41,9 +58,38 @@ def labelled_features(con: duckdb.DuckDBPyConnection, *, as_of: datetime, days: 
         FROM features.feat_demand_day_ahead f
         LEFT JOIN (SELECT * FROM intermediate.int_demand_versions WHERE {AS_OF}) v
             ON v.meter_id = f.meter_id AND v.interval_start_utc = f.interval_start_utc
-        WHERE f.issued_at_utc < $as_of AND f.issued_at_utc >= $since
+        WHERE f.issued_at_utc IN (SELECT unnest($issues::TIMESTAMPTZ[]))
         ORDER BY f.meter_id, f.issued_at_utc, f.interval_start_utc""",
-        parameters={"as_of": as_of, "since": as_of - timedelta(days=days)},
+        parameters={"as_of": as_of, "issues": issue_times(config, as_of=as_of, days=days)},
+    )
+
+
+def features_of(
+    con: duckdb.DuckDBPyConnection, issues: Sequence[datetime], *, kind: str, meter_ids: Sequence[str] = ()
+) -> pl.DataFrame:
+    """Features of the issue times of one kind of meter, of all its meters or those named."""
+    return fetch(
+        con,
+        """SELECT * EXCLUDE (load_id) FROM features.feat_demand_day_ahead
+        WHERE issued_at_utc IN (SELECT unnest($issues::TIMESTAMPTZ[]))
+            AND kind = $kind AND (len($meters) = 0 OR list_contains($meters, meter_id))
+        ORDER BY meter_id, issued_at_utc, interval_start_utc""",
+        parameters={"issues": list(issues), "kind": kind, "meters": list(meter_ids)},
+    )
+
+
+def demand_versions(
+    con: duckdb.DuckDBPyConnection, *, as_of: datetime, since: datetime, meter_ids: Sequence[str]
+) -> pl.DataFrame:
+    """Every version of the meters' demand from `since` on that was known by `as_of`, with when it was in force."""
+    return fetch(
+        con,
+        """SELECT meter_id, interval_start_utc, demand_kwh, known_from_utc,
+            CASE WHEN known_to_utc <= $as_of THEN known_to_utc END AS known_to_utc
+        FROM intermediate.int_demand_versions
+        WHERE known_from_utc <= $as_of AND interval_start_utc >= $since AND list_contains($meters, meter_id)
+        ORDER BY ALL""",
+        parameters={"as_of": as_of, "since": since, "meters": list(meter_ids)},
     )
 
 

@@ -72,7 +72,7 @@ class Part:
         """A model for every kind of meter."""
         with self.warehouse.connect(read_only=True) as con:
             kinds = kinds_of_meters(con)
-            frame = labelled_features(con, as_of=self.at, days=self.config.forecast.training_days)
+            frame = labelled_features(con, self.config, as_of=self.at, days=self.config.forecast.training_days)
         for kind in kinds:
             of_kind = frame.filter(frame["kind"] == kind)
             forecasting.train(of_kind, kind=kind, as_of=self.at, seed=self.config.forecast.seed)

@@ -58,7 +58,7 @@ def build_backtest(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinit
         days = schedule.training_days + 7 * schedule.evaluation_weeks
         with energy.warehouse.connect(read_only=True) as con:
             kinds = kinds_of_meters(con)
-            frame = labelled_features(con, as_of=at, days=days)
+            frame = labelled_features(con, energy.config, as_of=at, days=days)
             operators = published(con, since=at - timedelta(days=7 * schedule.evaluation_weeks + 2), until=at)
             done = {
                 r[0] for r in con.execute("SELECT DISTINCT backtest_id FROM forecasts.backtest_forecasts").fetchall()

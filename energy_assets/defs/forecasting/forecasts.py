@@ -95,7 +95,7 @@ def _forecast(
     energy: WarehouseResource, con: duckdb.DuckDBPyConnection, issued_at: datetime
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     frame = features_at(con, issued_at)
-    recent = labelled_features(con, as_of=issued_at, days=forecasting.WINDOW_DAYS)
+    recent = labelled_features(con, energy.config, as_of=issued_at, days=forecasting.WINDOW_DAYS)
     made = []
     for (kind,), of_kind in frame.group_by("kind", maintain_order=True):
         standing = champion(con, energy.settings.folder, model_name(str(kind)), issued_at)

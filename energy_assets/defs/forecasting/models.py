@@ -72,7 +72,9 @@ def build_models(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinitio
         folder, schedule = energy.settings.folder, energy.config.forecast
         with energy.warehouse.connect(read_only=True) as con:
             due = _kinds_due(con, folder, at, retrain=config.retrain)
-            frame = labelled_features(con, as_of=at, days=schedule.training_days) if due else pl.DataFrame()
+            frame = (
+                labelled_features(con, energy.config, as_of=at, days=schedule.training_days) if due else pl.DataFrame()
+            )
             champions = {kind: champion(con, folder, model_name(kind), at) for kind in due}
 
         def work(kind: str) -> tuple[forecasting.TrainedModel, pl.DataFrame] | str:

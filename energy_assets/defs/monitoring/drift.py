@@ -59,7 +59,7 @@ def build_drift(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition
         relative = f"reports/drift/{issues.last.isoformat()}.html"
         with energy.warehouse.connect(read_only=True) as con:
             residuals = _residuals(con, at)
-            frame = labelled_features(con, as_of=at, days=REFERENCE_DAYS + CURRENT_DAYS)
+            frame = labelled_features(con, energy.config, as_of=at, days=REFERENCE_DAYS + CURRENT_DAYS)
             importance = _importance(con, energy, at)
         split = at - timedelta(days=CURRENT_DAYS)
         scores = monitoring.drift_scores(
