@@ -58,7 +58,15 @@ CONTENDERS: Mapping[str, str] = {
     "demand_blend": "ours",
     "seasonal_naive": "reference",
     "calendar_temperature": "reference",
+    "recency_regression": "reference",
+    "ridge_boosted": "trees",
+    "lightgbm": "trees",
+    "lightgbm_linear": "trees",
+    "random_forest": "trees",
+    "xgboost": "xgboost_trees",
+    "sequence": "sequence",
 }
+EXTRAS: Mapping[str, str] = {"xgboost": "xgboost", "sequence": "deep"}  # what is not in the core dependencies
 DEFAULT = ("demand_blend", "seasonal_naive", "calendar_temperature")
 
 
@@ -75,5 +83,13 @@ def contender(name: str) -> Contender:
     """
     if name not in CONTENDERS:
         raise UnknownContender(f"no model is called {name!r}; there are {', '.join(sorted(CONTENDERS))}")
-    found: Contender = getattr(import_module(f"{__name__}.{CONTENDERS[name]}"), f"fit_{name}")
+    try:
+        module = import_module(f"{__name__}.{CONTENDERS[name]}")
+    except ImportError as error:
+        if name not in EXTRAS:
+            raise
+        raise ImportError(
+            f"{name} needs what is not installed ({error}): pip install 'energy-assets[{EXTRAS[name]}]'"
+        ) from error
+    found: Contender = getattr(module, f"fit_{name}")
     return found

@@ -1,4 +1,4 @@
-"""The baselines as contenders: the seasonal naive forecast and the calendar-and-temperature regression."""
+"""The references as contenders: the seasonal naive forecast and Hong's regressions on calendar and temperature."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import datetime
 
 import polars as pl
 
-from energy_assets.forecasting.baselines import CalendarTemperatureRegression, seasonal_naive
+from energy_assets.forecasting.baselines import RECENT_TEMPERATURES, CalendarTemperatureRegression, seasonal_naive
 from energy_assets.forecasting.contenders import FORECAST_COLUMNS
 
 
@@ -17,7 +17,7 @@ class Naive:
 
     def forecast(self, due: pl.DataFrame, history: pl.DataFrame) -> pl.DataFrame:
         """See `Fitted`."""
-        return _median(seasonal_naive(due))
+        return median(seasonal_naive(due))
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Regression:
 
     def forecast(self, due: pl.DataFrame, history: pl.DataFrame) -> pl.DataFrame:
         """See `Fitted`."""
-        return _median(self.regression.predict(due))
+        return median(self.regression.predict(due))
 
 
 def fit_seasonal_naive(rows: pl.DataFrame, *, kind: str, as_of: datetime, seed: int) -> Naive:
@@ -41,5 +41,11 @@ def fit_calendar_temperature(rows: pl.DataFrame, *, kind: str, as_of: datetime, 
     return Regression(CalendarTemperatureRegression.fit(rows, as_of=as_of))
 
 
-def _median(points: pl.DataFrame) -> pl.DataFrame:
+def fit_recency_regression(rows: pl.DataFrame, *, kind: str, as_of: datetime, seed: int) -> Regression:
+    """The same with the temperatures of the hours and days before."""
+    return Regression(CalendarTemperatureRegression.fit(rows, as_of=as_of, recency=RECENT_TEMPERATURES))
+
+
+def median(points: pl.DataFrame) -> pl.DataFrame:
+    """Points as forecasts of quantile 0.5."""
     return points.with_columns(pl.lit(0.5).alias("quantile")).select(FORECAST_COLUMNS)
