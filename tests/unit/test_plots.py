@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from energy_assets import plots
+from energy_assets.plots.time_series import _power_unit
 
 LIMIT = 60_000
 START = datetime(2026, 3, 28, 23, tzinfo=UTC)  # the short day of Paris
@@ -60,8 +61,8 @@ def test_the_same_frame_gives_the_same_bytes() -> None:
 
 
 def test_large_powers_are_drawn_in_megawatts() -> None:
-    assert plots._power_unit(5e7) == (1e-3, "MW")
-    assert plots._power_unit(900.0) == (1.0, "kW")
+    assert _power_unit(5e7) == (1e-3, "MW")
+    assert _power_unit(900.0) == (1.0, "kW")
 
 
 @pytest.mark.parametrize("days", [1, 12, 700])
