@@ -10,8 +10,10 @@ COMPAT := .venv-compat
 BIN := $(VENV)/bin
 # The locks list every package with its hashes, so nothing is left to resolve.
 INSTALL := -m pip install --quiet --disable-pip-version-check --no-deps
+# The optional extras whose tests run everywhere; `deep` is gigabytes, and its tests say that they are skipped.
+TESTED_EXTRAS := --extra xgboost --extra tuning --extra tracking
 
-.PHONY: help setup setup-dev run ui doctor test lint types dbt-test docs bench soak compat lock clean
+.PHONY: help setup setup-dev run ui doctor test lint types dbt-test docs bench compare-models soak compat lock clean
 
 help:  ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -70,6 +72,9 @@ soak: setup-dev  ## Kill runs at random moments, twenty times, and compare; a wh
 bench: setup-dev  ## Speed and memory, measured
 	$(BIN)/python -m tests.bench
 
+compare-models: setup-dev  ## All models on the same backtest, written into docs/models.md [WAREHOUSE=folder]
+	$(BIN)/python -m tests.bench.models $(if $(filter-out file,$(origin WAREHOUSE)),--warehouse "$(WAREHOUSE)") $(COMPARE)
+
 compat: .venv-compat/.runtime  ## A small warehouse on DuckDB 1.5, in a virtual environment of its own
 	.ci/compat
 
@@ -78,7 +83,7 @@ docs: setup  ## The generated pages: data dictionary, fields of sources.yaml
 
 lock:  ## New lock files from pyproject.toml (needs uv)
 	uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-header --no-annotate --group build pyproject.toml -o requirements.lock
-	uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-header --no-annotate --group build --group dev pyproject.toml -c requirements.lock -o requirements-dev.lock
+	uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-emit-index-url --no-header --no-annotate --group build --group dev $(TESTED_EXTRAS) pyproject.toml -c requirements.lock -o requirements-dev.lock
 
 clean:  ## Remove what the default warehouse has grown
 	find warehouse -mindepth 1 -maxdepth 1 ! -name sources.yaml ! -name README.md -exec rm -rf {} +

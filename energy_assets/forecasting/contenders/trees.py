@@ -30,7 +30,13 @@ BOOSTED = {
 }
 LINEAR_LEAVES = {**BOOSTED, "trees": 300, "num_leaves": 8, "linear_lambda": 1.0}
 RESIDUAL = {**BOOSTED, "trees": 200, "num_leaves": 15, "ridge_alpha": 20.0}
-FOREST = {"trees": 150, "min_samples_leaf": 3, "max_features": 0.33}
+FOREST = {"trees": 100, "min_samples_leaf": 3, "max_features": 0.33, "max_samples": 0.5}
+DEFAULTS = {
+    "lightgbm": BOOSTED,
+    "lightgbm_linear": LINEAR_LEAVES,
+    "ridge_boosted": RESIDUAL,
+    "random_forest": FOREST,
+}
 
 
 @banded
@@ -87,6 +93,7 @@ def fit_random_forest(rows: pl.DataFrame, *, kind: str, as_of: datetime, seed: i
             n_estimators=int(chosen["trees"]),
             min_samples_leaf=int(chosen["min_samples_leaf"]),
             max_features=chosen["max_features"],
+            max_samples=chosen["max_samples"],
             random_state=seed,
             n_jobs=1,
         ).fit(matrix, target)

@@ -70,8 +70,8 @@ def past_hours(
     ).unique(["meter_id", "interval_start_utc"], keep="last", maintain_order=True)
     number = pl.col("meter_id").replace_strict(meters, range(len(meters)), return_dtype=pl.Int64)
     at = issues.select(number, end=_hours("issued_at_utc"), instant=pl.col("issued_at_utc").dt.epoch("us"))
-    first = int(at["end"].min() or 0) - hours  # type: ignore[arg-type, operator]
-    size = int(at["end"].max() or 0) - first  # type: ignore[arg-type, operator]
+    first = int(at["end"].min() or 0) - hours  # type: ignore[arg-type]
+    size = int(at["end"].max() or 0) - first  # type: ignore[arg-type]
     when = known.select(number, (_hours("interval_start_utc") - first).alias("hour"))
     inside = when["hour"].is_between(0, size - 1)
     when, known = when.filter(inside), known.filter(inside)

@@ -22,6 +22,7 @@ BOOSTED = {
     "subsample": 0.7,
     "reg_lambda": 1.0,
 }
+DEFAULTS = {"xgboost": BOOSTED}
 
 
 @banded
