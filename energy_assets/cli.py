@@ -57,6 +57,41 @@ def run(warehouse: Path, issue_date: datetime | None, until: datetime | None, re
 
 @main.command()
 @warehouse_option
+@click.option("--start", type=click.DateTime(["%Y-%m-%d"]), help="First local day that is forecast.")
+@click.option("--end", type=click.DateTime(["%Y-%m-%d"]), help="Last local day that is forecast.")
+@click.option("--meter", "meters", multiple=True, help="Only this meter; may be repeated.")
+@click.option("--issue-hour", type=click.IntRange(0, 23), help="Local hour of the day before; default: sources.yaml.")
+@click.option("--refit-weeks", type=click.IntRange(1, 104), help="Weeks between two fits; default: sources.yaml.")
+@click.option("--model", "models", multiple=True, help="Only this model or baseline; may be repeated.")
+def backtest(
+    warehouse: Path,
+    start: datetime | None,
+    end: datetime | None,
+    meters: tuple[str, ...],
+    issue_hour: int | None,
+    refit_weeks: int | None,
+    models: tuple[str, ...],
+) -> None:
+    """Forecast past days with what was known then, score and report them; default: the last weeks."""
+    _use(warehouse)
+    from energy_assets.running import RunError, backtest_warehouse
+
+    asked = {
+        "start": start and start.date().isoformat(), "end": end and end.date().isoformat(), "meters": list(meters),
+        "issue_hour": issue_hour, "refit_weeks": refit_weeks, "models": list(models),
+    }  # fmt: skip
+    try:
+        ids = backtest_warehouse({name: said for name, said in asked.items() if said not in (None, [])})
+    except RunError as error:
+        raise click.ClickException(str(error)) from None
+    from energy_assets.settings import Settings
+    from energy_assets.summary import print_backtests
+
+    print_backtests(Settings(), ids)
+
+
+@main.command()
+@warehouse_option
 def doctor(warehouse: Path) -> None:
     """Check versions, folders, sources.yaml, locks and free disk, and say what to do."""
     _use(warehouse)

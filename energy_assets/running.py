@@ -10,7 +10,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
@@ -42,6 +42,26 @@ def run_warehouse(issue_date: date | None, until: date | None = None, *, retrain
     with _one_at_a_time(settings):
         try:
             return launch(settings, issue_date, until, retrain=retrain, say=_say)
+        except LaunchError as error:
+            raise RunError(str(error)) from None
+
+
+def backtest_warehouse(question: Mapping[str, object]) -> dict[str, str]:
+    """Evaluates a window (fields of `defs.forecasting.evaluation.BacktestConfig`), writes it, reports it, publishes it.
+
+    Returns:
+        The id of the backtest per kind of meter.
+
+    Raises:
+        RunError: `sources.yaml` is wrong, the question has no answer, or a step failed.
+    """
+    settings = Settings()
+    prepare(settings)
+    from energy_assets.defs.launching import LaunchError, launch_backtest
+
+    with _one_at_a_time(settings):
+        try:
+            return launch_backtest(settings, question, say=_say)
         except LaunchError as error:
             raise RunError(str(error)) from None
 

@@ -1,8 +1,8 @@
-"""What a run built, printed: read from the published copy, as any reader would."""
+"""What a run or a backtest made, printed: read from the published copy, as any reader would."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 
 import duckdb
@@ -10,11 +10,12 @@ from rich.console import Console
 from rich.table import Table
 
 from energy_assets.config import load_config
+from energy_assets.reports.figures import main_figures, scores_of
 from energy_assets.schedule import issue_time
 from energy_assets.settings import Settings
 from energy_assets.warehouse import Warehouse, current_manifest
 from energy_assets.warehouse.publishing import SCHEMAS
-from energy_assets.warehouse.standing import STANDING_FORECASTS
+from energy_assets.warehouse.standing import NEWEST_BACKTESTS, STANDING_FORECASTS
 
 
 def print_summary(settings: Settings, issue_date: date) -> None:
@@ -42,7 +43,7 @@ def print_summary(settings: Settings, issue_date: date) -> None:
             console,
             "Accuracy over the last weeks (rolling origin)",
             ["kind", "model", "WAPE %", "MAE kWh", "pinball kWh", "80 % band covers %"],
-            con.execute(_ACCURACY, at).fetchall(),
+            con.execute(_ACCURACY, {"at": at[0]}).fetchall(),
         )
         _show(
             console,
@@ -69,10 +70,22 @@ def print_summary(settings: Settings, issue_date: date) -> None:
     console.print(f"  reports: {settings.reports}", soft_wrap=True)
 
 
+def print_backtests(settings: Settings, ids: Mapping[str, str]) -> None:
+    """Models and their main figures, the id and the report of each kind's backtest."""
+    console = Console(width=150, soft_wrap=False)
+    with duckdb.connect(str(settings.serving / "energy.duckdb"), read_only=True) as con:
+        for kind, identity in ids.items():
+            figures = main_figures(scores_of(con, identity))
+            rows = [[name, *(cell.text for cell in cells)] for name, cells in figures.rows]
+            _show(console, f"{kind} (errors in {figures.unit} per hour)", ["model", *figures.titles], rows)
+            console.print(f"backtest_id {identity}")
+            console.print(f"report      {settings.reports / 'backtest' / f'{identity}.html'}\n", soft_wrap=True)
+
+
 def _show(console: Console, title: str, columns: list[str], rows: Sequence[Sequence[object]]) -> None:
     table = Table(title=title, title_justify="left", title_style="bold", show_edge=False, pad_edge=False)
     for i, column in enumerate(columns):
-        table.add_column(column, justify="left" if i == 0 else "right")
+        table.add_column(column, justify="left" if i == 0 else "right", no_wrap=i == 0)
     for row in rows:
         table.add_row(*(_text(value) for value in row))
     if rows:
@@ -116,12 +129,8 @@ SELECT kind, count(*), count(*) FILTER (fallback), (sum(kwh) / 1000)::DOUBLE, su
 FROM by_meter GROUP BY kind ORDER BY kind
 """
 
-_ACCURACY = """
-WITH newest AS (
-    SELECT kind, arg_max(backtest_id, issued_at_utc) AS backtest_id
-    FROM forecasts.backtest_forecasts JOIN marts.dim_meters USING (meter_id)
-    WHERE issued_at_utc <= ? GROUP BY kind
-)
+_ACCURACY = f"""
+WITH newest AS ({NEWEST_BACKTESTS})
 SELECT kind, model_name,
        (100 * max(value) FILTER (metric = 'wape'))::DOUBLE, (max(value) FILTER (metric = 'mae'))::DOUBLE,
        (max(value) FILTER (metric = 'pinball'))::DOUBLE, (100 * max(value) FILTER (metric = 'coverage_80'))::DOUBLE

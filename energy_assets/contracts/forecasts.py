@@ -28,13 +28,15 @@ TABLES = (
         Column("decided_because", "VARCHAR", "Why"),
         Column("dagster_run_id", "VARCHAR", "Run that trained it", audit=True),
     )),
-    Table("forecasts", "model_decisions", "Promotions and refusals, append-only", columns(
+    Table("forecasts", "model_decisions", "Promotions, refusals and demotions, append-only", columns(
         Column("model_name", "VARCHAR", "What is modelled", key=True),
         Column("decided_at_utc", "TIMESTAMPTZ", "As of when it was decided; replays use what was promoted before", key=True),
         Column("from_version", "VARCHAR", "Champion before", nullable=True),
         Column("to_version", "VARCHAR", "Champion after"),
-        Column("candidate_version", "VARCHAR", "The model that was judged", key=True),
-        Column("decision", "VARCHAR", "Outcome", allowed=("promoted", "kept", "first")),
+        Column("candidate_version", "VARCHAR", "What was judged: a model, or seasonal_naive", key=True),
+        Column("decision", "VARCHAR", "first (nothing to compare with), promoted, kept (the champion stays), demoted (its "
+               "predecessor is put back), withheld (the naive forecast speaks for it), restored (it speaks again)",
+               allowed=("first", "promoted", "kept", "demoted", "withheld", "restored")),
         Column("test", "VARCHAR", "What was compared"),
         Column("figures", "VARCHAR", "JSON of the figures"),
         Column("reason", "VARCHAR", "Why, in a sentence"),
@@ -59,8 +61,23 @@ TABLES = (
         START, END,
         Column("demand_kwh", "DOUBLE", "Demand over the interval, kWh"),
     )),
+    Table("forecasts", "backtests", "One row per rolling-origin evaluation: what was asked, of whom, as of when", columns(
+        Column("backtest_id", "VARCHAR", "Hash of window, meters, settings, models and data", key=True),
+        Column("kind", "VARCHAR", "Kind of meter"),
+        Column("made_for", "VARCHAR", "daily (of every run: the last weeks), or asked by a person; the newest daily one is the "
+               "warehouse's own", allowed=("daily", "asked")),
+        Column("start_date", "DATE", "First local day that was forecast"),
+        Column("end_date", "DATE", "Last local day that was forecast"),
+        Column("issue_hour", "INTEGER", "Local hour of the day before at which forecasts were issued"),
+        Column("refit_weeks", "INTEGER", "Weeks between two fits"),
+        Column("training_days", "INTEGER", "Issue days before each fit that it could learn from"),
+        Column("models", "VARCHAR", "JSON list of the models"),
+        Column("meters", "VARCHAR", "JSON list of the meters that were asked for; null: all of the kind", nullable=True),
+        Column("as_of_utc", "TIMESTAMPTZ", "Issue time of the run: what had come true by then is what it was scored by"),
+        Column("number", "BIGINT", "Order in which this warehouse made them", audit=True),
+    )),
     Table("forecasts", "backtest_forecasts", "Rolling-origin forecasts of ours, the baselines and the publisher", columns(
-        Column("backtest_id", "VARCHAR", "Hash of window, meters, models and data", key=True),
+        Column("backtest_id", "VARCHAR", "The backtest", key=True),
         METER_ID, ISSUED_AT,
         Column("model_name", "VARCHAR", "Model, baseline or publisher", key=True),
         START, QUANTILE, END,

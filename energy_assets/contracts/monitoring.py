@@ -28,7 +28,7 @@ TABLES = (
         Column("issued_at_utc", "TIMESTAMPTZ", "Issue time of the forecast", key=True),
         Column("lead_bucket", "VARCHAR", "Lead time bucket in hours, e.g. 15-21; all for the whole day", key=True),
         Column("model_version", "VARCHAR", "The model that was scored", key=True),
-        Column("metric", "VARCHAR", "mae, rmse, mape, wape, bias, pinball, coverage_ and width_ of 50, 80 and 90 % bands, "
+        Column("metric", "VARCHAR", "mae, rmse, mape, wape, bias, pinball, crps_share, coverage_ and width_ of 50, 80 and 90 % bands, "
                "peak_error (kWh), peak_hour_hit (within an hour)", key=True),
         Column("baseline_name", "VARCHAR", "What it is compared with", key=True),
         Column("local_date", "DATE", "Local day that was forecast"),
@@ -43,10 +43,13 @@ TABLES = (
         Column("backtest_id", "VARCHAR", "The backtest", key=True),
         Column("meter_id", "VARCHAR", "The meter; all:<kind> for all of a kind", key=True),
         Column("model_name", "VARCHAR", "Model, baseline or publisher", key=True),
-        Column("slice", "VARCHAR", "all, or a part such as lead:15-21", key=True),
-        Column("metric", "VARCHAR", "Name of the metric", key=True),
+        Column("slice", "VARCHAR", "all, lead:15-21 (hours); of all of a kind also hour:07, month:2023-01, quarter:2023Q1, "
+               "day_type:bridge_day, temperature:5 to 10 (°C); publisher:<name> of a forecast that was not compared with", key=True),
+        Column("metric", "VARCHAR", "mae, rmse, mape, wape, bias, pinball, crps_share, coverage_ and width_ of 50, 80 and 90 % bands, "
+               "peak_error, peak_hour_hit, skill_<model> (1 - MAE / its MAE), dm_statistic and dm_p_value (Diebold-Mariano "
+               "against the publisher), flag_<finding> (why a publisher was not compared with)", key=True),
         Column("value", "DOUBLE", "The metric; kWh, or a share", nullable=True),
-        Column("n", "INTEGER", "Intervals scored"),
+        Column("n", "INTEGER", "Intervals scored; days of dm_ metrics"),
     )),
     Table("monitoring", "drift_scores", "How far the present is from the past, and who says so", columns(
         Column("meter_id", "VARCHAR", "The meter", key=True),

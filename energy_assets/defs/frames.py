@@ -79,17 +79,18 @@ def features_of(
 
 
 def demand_versions(
-    con: duckdb.DuckDBPyConnection, *, as_of: datetime, since: datetime, meter_ids: Sequence[str]
+    con: duckdb.DuckDBPyConnection, *, as_of: datetime, since: datetime, until: datetime, meter_ids: Sequence[str]
 ) -> pl.DataFrame:
-    """Every version of the meters' demand from `since` on that was known by `as_of`, with when it was in force."""
+    """Every version of the meters' demand in [since, until) that was known by `as_of`, with when it was in force."""
     return fetch(
         con,
         """SELECT meter_id, interval_start_utc, demand_kwh, known_from_utc,
             CASE WHEN known_to_utc <= $as_of THEN known_to_utc END AS known_to_utc
         FROM intermediate.int_demand_versions
-        WHERE known_from_utc <= $as_of AND interval_start_utc >= $since AND list_contains($meters, meter_id)
+        WHERE known_from_utc <= $as_of AND interval_start_utc >= $since AND interval_start_utc < $until
+            AND list_contains($meters, meter_id)
         ORDER BY ALL""",
-        parameters={"as_of": as_of, "since": since, "meters": list(meter_ids)},
+        parameters={"as_of": as_of, "since": since, "until": until, "meters": list(meter_ids)},
     )
 
 

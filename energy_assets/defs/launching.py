@@ -1,14 +1,16 @@
 """Jobs launched in this process, for the command line and the tests."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 
 import dagster as dg
 
 from energy_assets.config import load_config
-from energy_assets.defs.automation.jobs import RETRAIN
+from energy_assets.defs.automation.jobs import REPORT, RETRAIN
 from energy_assets.defs.automation.repair import repair_dead_runs
-from energy_assets.defs.issues import PARTITION, RANGE_END, RANGE_START, default_issue_date
+from energy_assets.defs.forecasting.backtest import IDS, REGISTRY
+from energy_assets.defs.forecasting.evaluation import BacktestConfig, Evaluation, WrongQuestion
+from energy_assets.defs.issues import PARTITION, RANGE_END, RANGE_START, Issues, default_issue_date
 from energy_assets.schedule import latest_issue_date
 from energy_assets.settings import Settings
 from energy_assets.warehouse import Warehouse
@@ -47,7 +49,7 @@ def launch(
             f"issue dates {first} to {last}: they must lie between {config.market.history_start} "
             f"(market.history_start) and {newest}, the newest day whose issue hour ({hour}:00 {zone}) has come"
         )
-    run_job = in_other_processes if settings.executor == "multiprocess" else in_this_process
+    run_job = _executor(settings)
     with dg.DagsterInstance.get() as instance:
         for run_id in repair_dead_runs(instance):
             say(f"run {run_id} had been killed; marked failed")
@@ -61,6 +63,40 @@ def launch(
     return last
 
 
+def launch_backtest(
+    settings: Settings, question: Mapping[str, object], *, say: Callable[[str], None]
+) -> dict[str, str]:
+    """Runs `backtest` as of the newest issue date that the data allows; returns the id per kind of meter.
+
+    Args:
+        question: fields of `BacktestConfig`; those left out are taken from `sources.yaml`.
+
+    Raises:
+        LaunchError: the question has no answer, or a step failed.
+    """
+    config, warehouse = load_config(settings.sources_file), Warehouse.of(settings)
+    day = default_issue_date(config, warehouse, settings.now())
+    run = Issues(day, day, config.forecast.issue_hour, config.market.timezone)
+    try:
+        asked = Evaluation.of(BacktestConfig.model_validate(question), config, warehouse, run)
+    except WrongQuestion as error:
+        raise LaunchError(str(error)) from None
+    ours: dict[str, object] = {"ops": {"backtest": {"config": REPORT["ops"]["backtest"]["config"] | dict(question)}}}
+    with dg.DagsterInstance.get() as instance:
+        for run_id in repair_dead_runs(instance):
+            say(f"run {run_id} had been killed; marked failed")
+        say(f"evaluating {asked.settings['start_date']} to {asked.settings['end_date']} with what was known on {day}")
+        events = _executor(settings)(backtest_job, instance, day, day, ours)
+    [made] = [
+        event.step_materialization_data.materialization
+        for event in events
+        if event.is_step_materialization and event.asset_key == dg.AssetKey([REGISTRY.schema, REGISTRY.name])
+    ]
+    ids = made.metadata[IDS].value
+    assert isinstance(ids, dict)
+    return {str(kind): str(identity) for kind, identity in ids.items()}
+
+
 def load_job() -> dg.JobDefinition:
     """The job `load`; by this function's name the processes of its steps find it again."""
     return _job("load")
@@ -69,6 +105,11 @@ def load_job() -> dg.JobDefinition:
 def build_job() -> dg.JobDefinition:
     """The job `build`, likewise."""
     return _job("build")
+
+
+def backtest_job() -> dg.JobDefinition:
+    """The job `backtest`, likewise."""
+    return _job("backtest")
 
 
 def _job(name: str) -> dg.JobDefinition:
@@ -83,7 +124,7 @@ def in_this_process(
     first: date,
     last: date,
     run_config: Mapping[str, object],
-) -> None:
+) -> Sequence[dg.DagsterEvent]:
     """Step by step in this process: no start-up per step.
 
     Raises:
@@ -93,7 +134,7 @@ def in_this_process(
         instance=instance, run_config=_with_progress(run_config), tags=_tags(first, last), raise_on_error=False,
         partition_key=first.isoformat() if first == last else None,
     )  # fmt: skip
-    _expect_success(result)
+    return _expect_success(result)
 
 
 def in_other_processes(
@@ -102,7 +143,7 @@ def in_other_processes(
     first: date,
     last: date,
     run_config: Mapping[str, object],
-) -> None:
+) -> Sequence[dg.DagsterEvent]:
     """By the executor of the definitions, which `execute_in_process` would pass over.
 
     Raises:
@@ -111,7 +152,11 @@ def in_other_processes(
     with dg.execute_job(
         dg.reconstructable(job), instance=instance, run_config=_with_progress(run_config), tags=_tags(first, last)
     ) as result:
-        _expect_success(result)
+        return _expect_success(result)
+
+
+def _executor(settings: Settings) -> Callable[..., Sequence[dg.DagsterEvent]]:
+    return in_other_processes if settings.executor == "multiprocess" else in_this_process
 
 
 def _with_progress(run_config: Mapping[str, object]) -> dict[str, object]:
@@ -124,10 +169,11 @@ def _tags(first: date, last: date) -> dict[str, str]:
     return {RANGE_START: first.isoformat(), RANGE_END: last.isoformat()}
 
 
-def _expect_success(result: dg.ExecuteInProcessResult | dg.JobExecutionResult) -> None:
+def _expect_success(result: dg.ExecuteInProcessResult | dg.JobExecutionResult) -> Sequence[dg.DagsterEvent]:
     if not result.success:
         failed = [e.step_key for e in result.all_events if e.is_step_failure]
         raise LaunchError(
             f"{result.dagster_run.job_name}: failed in {', '.join(map(str, failed)) or 'set-up'}; what stood before "
             f"stands as it was. Run {result.run_id} in the UI (`make ui`) has the details; running again goes on."
         )
+    return result.all_events

@@ -6,6 +6,8 @@ import time
 
 import dagster as dg
 
+DAGSTERS_OWN = ("Dependencies for step", "Running dbt command", "Finished dbt command")
+
 
 class ProgressHandler(logging.Handler):
     """Prints the few events that a person waits for; Dagster keeps all of them."""
@@ -52,7 +54,7 @@ class ProgressHandler(logging.Handler):
         step = str(meta.get("step_key") or "")
         if record.levelno < logging.INFO:
             return None
-        if said.startswith("Dependencies for step") or (step.startswith("dbt_") and record.levelno < logging.WARNING):
+        if said.startswith(DAGSTERS_OWN) or (step.startswith("dbt_") and record.levelno < logging.WARNING):
             return None
         return f"    {said}"
 

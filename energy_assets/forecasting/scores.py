@@ -8,6 +8,7 @@ forecasts that were issued (`monitoring`).
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import polars as pl
 
@@ -126,16 +127,16 @@ def _against_publisher(rows: pl.DataFrame) -> pl.DataFrame:
         .agg(pl.col("loss", "loss_publisher").mean())
         .sort("group", "model_name", "issued_at_utc")
     )
-    rows = []
+    tested: list[tuple[Any, ...]] = []
     for (group, model), days in daily.partition_by("group", "model_name", as_dict=True, maintain_order=True).items():
         if days.height >= LEAST_DAYS:
             ours, theirs = (days[name].to_numpy() for name in ("loss", "loss_publisher"))
             # never fewer than the one lag by which forecasts of the day ahead overlap
             found = diebold_mariano(ours, theirs, lags=usual_lags(days.height))
-            rows += [
+            tested += [
                 (group, model, ALL, f"dm_{name}", value, days.height) for name, value in zip(TESTED, found, strict=True)
             ]
-    tests = pl.DataFrame(rows, schema=_LONG, orient="row")
+    tests = pl.DataFrame(tested, schema=_LONG, orient="row")
     return tests.filter(pl.col("value").is_finite())
 
 

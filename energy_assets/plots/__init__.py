@@ -7,8 +7,8 @@ Every function gives one PNG below about 60 kB. Times are drawn in `timezone`, a
 """
 
 from energy_assets.plots.comparison import calibration, errors_by, feature_importance, metric_bars
-from energy_assets.plots.time_series import forecast_band, row_counts_by_day, series
 from energy_assets.plots.style import as_data_uri, as_markdown, model_colours
+from energy_assets.plots.time_series import forecast_band, row_counts_by_day, series
 
 __all__ = [
     "as_data_uri",

@@ -87,7 +87,8 @@ def errors_by(
         title: which error.
         unit: for the vertical axis.
         label: what the parts are.
-        colours: per model; models without one are left out.
+        colours: per model, in the order of drawing; models without one are left out. The picture has no legend: several
+            stand beside each other, and one is enough for all.
     """
     parts = frame[part].unique(maintain_order=True).to_list()
     with figure(width=5.6, height=2.9) as (drawn, axes):
@@ -95,13 +96,11 @@ def errors_by(
             values = dict(frame.filter(pl.col("model_name") == name).select(part, "value").iter_rows())
             if values:
                 line = [values.get(p, float("nan")) for p in parts]
-                axes.plot(range(len(parts)), line, color=colour, marker="o", markersize=3, linewidth=1.6, label=name)
+                axes.plot(range(len(parts)), line, color=colour, marker="o", markersize=3, linewidth=1.6)
         every = 1 + (len(parts) - 1) // 12
         axes.set_xticks(range(0, len(parts), every), parts[::every])
         axes.set_ylim(bottom=0)
         axes.set_title(title)
         axes.set_ylabel(unit)
         axes.set_xlabel(label)
-        if axes.get_legend_handles_labels()[0]:
-            axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.25), ncols=4)
         return png(drawn)

@@ -1,7 +1,8 @@
-"""Which of several forecasts of one issue time stands.
+"""Which of several forecasts of one issue time stands, and which of several backtests.
 
-Belongs here: the rule, as SQL over `forecasts.*` of the working file or the published copy; `reporting.next_day_demand`
-follows the same one. A day that is forecast again after a promotion has the words of two models.
+Belongs here: the rules, as SQL over `forecasts.*` of the working file or the published copy; the first one is also that
+of `reporting.next_day_demand`. A day that is forecast again after a promotion has the words of two models; a warehouse is
+evaluated every day and whenever somebody asks.
 """
 
 STANDING_FORECASTS = """
@@ -21,3 +22,8 @@ WITH said AS (
 )
 SELECT said.* FROM said SEMI JOIN chosen USING (meter_id, model_version)
 """  # with the parameter $issued_at: the champion's words, else those of a champion before it; newest revision
+
+NEWEST_BACKTESTS = """
+SELECT kind, arg_max(backtest_id, (as_of_utc, number)) AS backtest_id
+FROM forecasts.backtests WHERE made_for = 'daily' AND as_of_utc <= $at GROUP BY kind
+"""  # with the parameter $at: of each kind the newest one of a daily run; what people asked for stands beside it

@@ -1,4 +1,4 @@
-"""What is run: loading, the whole day, the weekly training. And what happens when a step fails."""
+"""What is run: loading, the whole day, the weekly training, a backtest. And what happens when a step fails."""
 
 import json
 import urllib.request
@@ -8,6 +8,7 @@ import dagster as dg
 from energy_assets.settings import Settings
 
 RETRAIN = {"ops": {"forecast_models": {"config": {"retrain": True}}}}
+REPORT = {"ops": {"backtest": {"config": {"report": True}}}}
 
 
 @dg.failure_hook(name="report_failure")
@@ -42,6 +43,10 @@ def build_jobs() -> dict[str, object]:
     """The jobs by name."""
     everything = dg.AssetSelection.all()
     raw = dg.AssetSelection.groups("raw")
+    backtest = dg.AssetSelection.assets(
+        "forecasts/backtests", "forecasts/backtest_forecasts", "monitoring/backtest_scores", "reports/backtest"
+    )
+    published = dg.AssetSelection.assets("serving/energy")
     hooks = {report_failure}
     return {
         "load": dg.define_asset_job(
@@ -61,6 +66,14 @@ def build_jobs() -> dict[str, object]:
             everything,
             config=RETRAIN,
             description="The morning run with a challenger per kind of meter; the gate decides.",
+            hooks=hooks,
+        ),
+        "backtest": dg.define_asset_job(
+            "backtest",
+            backtest | published,
+            config=REPORT,
+            description="An evaluation of any window, meters, issue hour and models (run config), with a report; the "
+            "partition is the issue date as of which it is scored.",
             hooks=hooks,
         ),
     }

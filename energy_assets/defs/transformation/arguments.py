@@ -13,7 +13,7 @@ def dbt_environment(config: WarehouseConfig, issues: Issues, database: Path) -> 
     return {
         "ENERGY_DATABASE": str(database),
         "ENERGY_DBT_MARKET_TIMEZONE": config.market.timezone,
-        "ENERGY_DBT_ISSUE_HOUR": str(config.forecast.issue_hour),
+        "ENERGY_DBT_ISSUE_HOUR": str(issues.issue_hour),
         "ENERGY_DBT_ISSUE_FIRST_DATE": first.isoformat(),
         "ENERGY_DBT_ISSUE_LAST_DATE": issues.last.isoformat(),
         # A test that spans both steps would fail in the first.
