@@ -6,13 +6,12 @@ Does not belong here: Dagster, DuckDB, files other than model artefacts, peaks a
 
 from __future__ import annotations
 
-from energy_assets.forecasting.adaptive import WINDOW_DAYS
 from energy_assets.forecasting.artefact import ArtefactError, load, load_machines, save, version_row
 from energy_assets.forecasting.backtest import backtest_id, rolling_origin
 from energy_assets.forecasting.baselines import CalendarTemperatureRegression, seasonal_naive
-from energy_assets.forecasting.gate import decide
 from energy_assets.forecasting.machines import MachineModel, forecast_machines, train_machines
 from energy_assets.forecasting.models import MODEL_NAME, QUANTILES, Params, TrainedModel
+from energy_assets.forecasting.online.following import WINDOW_DAYS
 from energy_assets.forecasting.scores import backtest_scores
 from energy_assets.forecasting.scoring import Forecast, forecast
 from energy_assets.forecasting.training import NotEnoughHistory, train
@@ -30,7 +29,6 @@ __all__ = [
     "TrainedModel",
     "backtest_id",
     "backtest_scores",
-    "decide",
     "forecast",
     "forecast_machines",
     "load",

@@ -27,7 +27,7 @@ from energy_assets.forecasting.machines import MachineModel
 from energy_assets.forecasting.models import Params, PointModel, TrainedModel
 
 FILE_NAME = "model.json"
-FILE_FORMAT = 3  # raise it when a file has other parts or a feature another meaning: what is older is trained anew
+FILE_FORMAT = 4  # raise it when a file has other parts or a feature another meaning: what is older is trained anew
 
 
 Model = TypeVar("Model")
@@ -166,13 +166,10 @@ def _to_dict(model: TrainedModel) -> dict[str, Any]:
         "meters_without_weather": list(model.meters_without_weather),
         "offset": model.offset,
         "features": list(model.point.names),
-        "ridge": model.point.ridge.to_dict(),
-        "boosted": model.point.boosted.model_to_string(),
-        "direct": model.point.direct.model_to_string(),
-        "reference_slope": model.point.reference_slope,
-        "weights": list(model.point.weights),
-        "own_ridges": {str(number): ridge.to_dict() for number, ridge in model.point.own.items()},
+        "point": _point_to_dict(model.point),
+        "held_out": [{"since": since.isoformat(), **_point_to_dict(point)} for since, point in model.held_out],
         "meters": list(model.meters),
+        "follows": model.follows,
         "quantile_models": _texts(model.quantile_models),
         "calibration": model.calibration.to_dict(),
         "fallback_bands": list(model.fallback_bands),
@@ -183,26 +180,45 @@ def _from_dict(values: dict[str, Any]) -> TrainedModel:
     gone = sorted(set(values["features"]) - set(feature_names(weather=True, meters=True)))
     if gone:
         raise ValueError(f"learned from features that are no more: {', '.join(gone)}")
-    point = PointModel(
-        names=tuple(values["features"]),
-        ridge=HourlyRidge.from_dict(values["ridge"]),
-        boosted=lgb.Booster(model_str=values["boosted"]),
-        direct=lgb.Booster(model_str=values["direct"]),
-        reference_slope=values["reference_slope"],
-        weights=tuple(values["weights"]),
-        own={int(number): HourlyRidge.from_dict(ridge) for number, ridge in values["own_ridges"].items()},
-    )
+    names = tuple(values["features"])
     return TrainedModel(
         **_common_from(values),
         kind=values["kind"],
         needs_weather=values["needs_weather"],
         meters_without_weather=tuple(values["meters_without_weather"]),
         meters=tuple(values["meters"]),
+        follows=values["follows"],
         offset=values["offset"],
-        point=point,
+        point=_point_from_dict(values["point"], names),
+        held_out=tuple(
+            (datetime.fromisoformat(part["since"]), _point_from_dict(part, names)) for part in values["held_out"]
+        ),
         quantile_models=_boosters(values["quantile_models"]),
         calibration=Calibration.from_dict(values["calibration"]),
         fallback_bands=tuple(values["fallback_bands"]),
+    )
+
+
+def _point_to_dict(point: PointModel) -> dict[str, Any]:
+    return {
+        "ridge": point.ridge.to_dict(),
+        "boosted": point.boosted.model_to_string(),
+        "direct": point.direct.model_to_string(),
+        "reference_slope": point.reference_slope,
+        "weights": list(point.weights),
+        "own_ridges": {str(number): ridge.to_dict() for number, ridge in point.own.items()},
+    }
+
+
+def _point_from_dict(values: dict[str, Any], names: tuple[str, ...]) -> PointModel:
+    return PointModel(
+        names=names,
+        ridge=HourlyRidge.from_dict(values["ridge"]),
+        boosted=lgb.Booster(model_str=values["boosted"]),
+        direct=lgb.Booster(model_str=values["direct"]),
+        reference_slope=values["reference_slope"],
+        weights=tuple(values["weights"]),
+        own={int(number): HourlyRidge.from_dict(ridge) for number, ridge in values["own_ridges"].items()},
     )
 
 

@@ -34,8 +34,8 @@ class HourlyRidge:
     def predict(self, columns: Matrix, hours: Matrix) -> Matrix:
         """Log ratios, one per row; `columns` as `linear_columns` makes them, `hours` local hours 0-23."""
         index = hours.astype(np.int64)
-        scaled = _scaled(columns, self.mean, self.scale)
-        result: Matrix = (scaled * self.coefficients[index]).sum(axis=1) + self.intercept[index]
+        standard = scaled(columns, self.mean, self.scale)
+        result: Matrix = (standard * self.coefficients[index]).sum(axis=1) + self.intercept[index]
         return result
 
     def to_dict(self) -> dict[str, Any]:
@@ -111,7 +111,7 @@ def fit_ridge(columns: Matrix, target: Matrix, hours: Matrix, *, alpha: float) -
     mean = filled.sum(axis=0) / count
     scale = np.sqrt(np.where(known, (columns - mean) ** 2, 0.0).sum(axis=0) / count)
     scale[scale < 1e-9] = 1.0
-    scaled = _scaled(columns, mean, scale)
+    standard = scaled(columns, mean, scale)
     size = columns.shape[1]
     intercept = np.full(HOURS, target.mean())
     coefficients = np.zeros((HOURS, size))
@@ -121,7 +121,7 @@ def fit_ridge(columns: Matrix, target: Matrix, hours: Matrix, *, alpha: float) -
         if not rows.any():
             continue
         intercept[hour] = target[rows].mean()
-        part = scaled[rows]
+        part = standard[rows]
         coefficients[hour] = np.linalg.solve(part.T @ part + penalty, part.T @ (target[rows] - intercept[hour]))
     return HourlyRidge(mean, scale, intercept, coefficients)
 
@@ -147,6 +147,7 @@ def drawn_near(target: Matrix, centre: Matrix, limit: float) -> Matrix:
     return result
 
 
-def _scaled(columns: Matrix, mean: Matrix, scale: Matrix) -> Matrix:
+def scaled(columns: Matrix, mean: Matrix, scale: Matrix) -> Matrix:
+    """Standardised columns, limited; unknown values count as their column's mean."""
     result: Matrix = np.clip(np.nan_to_num((columns - mean) / scale, nan=0.0), -LIMIT, LIMIT)
     return result

@@ -103,19 +103,16 @@ class PointModel:
             found.append(own)
         return np.column_stack(found)
 
-    def predict(self, matrix: Matrix) -> Matrix:
-        """Log ratios, one per row."""
-        # not a matrix product: its last bits may depend on how many rows are predicted together
-        result: Matrix = (self.members(matrix) * np.asarray(self.weights)).sum(axis=1)
-        return result
-
 
 @dataclass(frozen=True)
 class TrainedModel:
     """A model of one kind of meter. Immutable; `version` is a hash of all that went into it.
 
-    `metrics` are of days that the judged fit had not learned from. `fallback_bands` are the quantiles of the log
-    ratio between demand and the seasonal naive forecast on the training rows. `meters` are those told apart, by number.
+    `held_out` are fits that had not learned from the issue days from their instant on, until the next one's or
+    `as_of_utc`: what they say of these days is a record of honest errors. `metrics` are of such days. `fallback_bands`
+    are the quantiles of the log ratio between demand and the seasonal naive forecast on the training rows. `meters` are
+    those told apart, by number. `follows` says whether regressions of each meter learn on between trainings: where
+    meters are few.
     """
 
     name: str
@@ -129,10 +126,12 @@ class TrainedModel:
     meters_without_weather: tuple[str, ...]
     offset: float
     point: PointModel
+    held_out: tuple[tuple[datetime, PointModel], ...]
     quantile_models: Mapping[float, lgb.Booster]
     calibration: Calibration
     fallback_bands: tuple[float, ...]
     meters: tuple[str, ...] = ()
+    follows: bool = True
     params: Params = field(default_factory=Params)
     metrics: Mapping[str, float] = field(default_factory=dict)
 
@@ -152,24 +151,48 @@ class TrainedModel:
                 gain[name] += float(value) / total / 2
         return gain
 
-    def predict(self, frame: pl.DataFrame, widths: Matrix | None = None) -> Matrix:
-        """Calibrated quantiles in kWh: rows x `QUANTILES`, sorted along the row, never below 0.
+    @property
+    def record_start_utc(self) -> datetime:
+        """The first issue time of which something is said that was not learned from."""
+        return self.held_out[0][0] if self.held_out else self.as_of_utc
+
+    def predict(self, frame: pl.DataFrame) -> Matrix:
+        """Calibrated quantiles in kWh as of the training: rows x `QUANTILES`, sorted along the row, never below 0.
 
         Args:
             frame: rows of `features.feat_demand_day_ahead` whose `recent_level()` is known; other rows give NaN.
-            widths: rows x 2, what the bands are widened by below and above the median (`adaptive.py`).
         """
-        values = self.log_quantiles(frame)
-        if widths is not None:
-            values = widened(values, widths)
-        level = frame.select(recent_level().cast(pl.Float64).fill_null(float("nan")))
-        return from_log_ratio(values, level.to_numpy().reshape(-1, 1), self.offset)
-
-    def log_quantiles(self, frame: pl.DataFrame) -> Matrix:
-        """Calibrated and sorted quantiles in log ratios, not widened."""
         matrix = design_matrix(frame, self.features, offset=self.offset, meters=self.meters)
-        values = predict_quantiles(self.point.predict(matrix), matrix, self.features, self.quantile_models)
-        return uncross(self.calibration.apply(values, matrix[:, self.features.index("local_hour")]))
+        return self.kilowatt_hours(self._of_fit(self.point, matrix)[1], frame)
+
+    def kilowatt_hours(self, quantiles: Matrix, frame: pl.DataFrame) -> Matrix:
+        """Quantiles in kWh from those in log ratios, of the same rows."""
+        level = frame.select(recent_level().cast(pl.Float64).fill_null(float("nan")))
+        return from_log_ratio(quantiles, level.to_numpy().reshape(-1, 1), self.offset)
+
+    def members_and_quantiles(self, matrix: Matrix, issued: pl.Series) -> tuple[Matrix, Matrix]:
+        """Rows x members and rows x `QUANTILES` (calibrated, sorted), log ratios, by fits that had not seen the rows.
+
+        Args:
+            matrix: from `design_matrix`.
+            issued: issue times of the rows, none before `record_start_utc`.
+        """
+        fits = [*self.held_out, (self.as_of_utc, self.point)]
+        turn = np.sum([(issued >= since).to_numpy() for since, _ in fits[1:]] or [np.zeros(len(issued))], axis=0)
+        members = np.full((len(matrix), len(self.point.weights)), np.nan)
+        quantiles = np.full((len(matrix), len(QUANTILES)), np.nan)
+        for number, (_, fit) in enumerate(fits):
+            rows = turn == number
+            if rows.any():
+                members[rows], quantiles[rows] = self._of_fit(fit, matrix[rows])
+        return members, quantiles
+
+    def _of_fit(self, fit: PointModel, matrix: Matrix) -> tuple[Matrix, Matrix]:
+        members = fit.members(matrix)
+        # not a matrix product: its last bits may depend on how many rows are predicted together
+        point = (members * np.asarray(self.point.weights)).sum(axis=1)
+        values = predict_quantiles(point, matrix, self.features, self.quantile_models)
+        return members, uncross(self.calibration.apply(values, matrix[:, self.features.index("local_hour")]))
 
 
 def reference_ratio(
@@ -209,13 +232,4 @@ def uncross(quantiles: Matrix) -> Matrix:
     result = quantiles.copy()
     result[:, middle:] = np.maximum.accumulate(result[:, middle:], axis=1)
     result[:, : middle + 1] = np.minimum.accumulate(result[:, middle::-1], axis=1)[:, ::-1]
-    return result
-
-
-def widened(quantiles: Matrix, widths: Matrix) -> Matrix:
-    """Quantiles moved away from the median, or towards it, by the factor of their row and side; by 1 not by a bit."""
-    median = quantiles[:, [QUANTILES.index(MEDIAN)]]
-    side = [0 if quantile < MEDIAN else 1 for quantile in QUANTILES]
-    factor = widths[:, side]
-    result: Matrix = np.where(factor == 1.0, quantiles, median + factor * (quantiles - median))
     return result

@@ -12,9 +12,9 @@ import numpy as np
 import polars as pl
 import polars.selectors as cs
 
-from energy_assets.forecasting.adaptive import WIDTHS, widths_at
 from energy_assets.forecasting.features import Matrix, from_log_ratio, log_ratio, recent_level
 from energy_assets.forecasting.models import QUANTILES, TrainedModel
+from energy_assets.forecasting.online.following import follow
 from energy_assets.forecasting.selection import MIN_KNOWN_DAYS, STALE_DAYS, is_stale, naive_kwh
 
 NAIVE_VERSION = "seasonal_naive"  # the model version of forecasts of a kind that has no model
@@ -89,8 +89,7 @@ def forecast(frame: pl.DataFrame, model: TrainedModel | None, recent: pl.DataFra
     fallback = frame.filter(pl.col("quality_reason").is_not_null())
     parts = []
     if primary.height and model is not None:
-        widths = None if recent is None else _widths(primary, model, recent)
-        parts.append(_long(primary, model.predict(primary, widths), "primary"))
+        parts.append(_long(primary, _predicted(primary, model, recent), "primary"))
     if fallback.height:
         parts.append(_long(fallback, _fallback(fallback, model), "fallback"))
     version = model.version if model is not None else NAIVE_VERSION
@@ -100,12 +99,12 @@ def forecast(frame: pl.DataFrame, model: TrainedModel | None, recent: pl.DataFra
     return Forecast(rows.select(COLUMNS).sort(*KEYS, "quantile"), skipped)
 
 
-def _widths(frame: pl.DataFrame, model: TrainedModel, recent: pl.DataFrame) -> Matrix:
-    """Rows x 2: what the bands are widened by, from what had come true at the row's issue time."""
-    recent = recent.with_columns(cs.float().fill_nan(None)).filter(_reason(model).is_null())
-    found = widths_at(model, recent, frame["issued_at_utc"].unique().sort().to_list())
-    joined = frame.join(found, on=["meter_id", "issued_at_utc"], how="left", maintain_order="left")
-    return joined.select(pl.col(name).fill_null(1.0) for name in WIDTHS).to_numpy()
+def _predicted(frame: pl.DataFrame, model: TrainedModel, recent: pl.DataFrame | None) -> Matrix:
+    """Rows x quantiles in kWh: as the days before have taught, or as of the training where none are given."""
+    if recent is None:
+        return model.predict(frame)
+    usable = recent.with_columns(cs.float().fill_nan(None)).filter(_reason(model).is_null())
+    return model.kilowatt_hours(follow(model, frame, usable), frame)
 
 
 def _reason(model: TrainedModel | None) -> pl.Expr:

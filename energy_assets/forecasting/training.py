@@ -24,6 +24,7 @@ from scipy.optimize import nnls
 from energy_assets.forecasting.calibration import calibrate, median_shifts
 from energy_assets.forecasting.features import (
     CATEGORICAL_FEATURES,
+    FEW_METERS,
     METER_CODE,
     Matrix,
     design_matrix,
@@ -58,7 +59,7 @@ BAND_WIDENING = 1.25  # fallbacks are needed when something is wrong: their band
 MIN_OWN_ROWS = 500  # of a meter's own regressions: three weeks
 FAULT, OUTLIER = 8.0, 5.0  # robust standard deviations, from the usual and from a regression
 EQUAL_SHARE = 0.25
-FORMAT = 3  # part of the version: raise it when the same rows and parameters make another model
+FORMAT = 4  # part of the version: raise it when the same rows and parameters make another model
 
 
 class NotEnoughHistory(ValueError):  # noqa: N818 - it says what is missing
@@ -93,6 +94,7 @@ def train(
     span = rows.select(pl.col("interval_start_utc").min(), pl.col("interval_end_utc").max()).row(0)
     rows = subsample(rows, params.max_rows)
     meters = told_apart(rows["meter_id"].unique())
+    count = rows["meter_id"].n_unique()
     names = feature_names(weather=weather, meters=bool(meters))
     offset = ratio_offset(rows)
     matrix = design_matrix(rows, names, offset=offset, meters=meters)
@@ -103,10 +105,13 @@ def train(
     turns = rows.select(meter_day_turn().cast(pl.Int64)).to_series().to_numpy()
 
     members = np.full((rows.height, 4 if meters else 3), np.nan)
+    forward: list[tuple[datetime, PointModel]] = []
     for held_out, learned in folds.splits:
         chosen = _thin(learned, turns, params.max_rows // 2)
         fitted = _fit_point(matrix[chosen], near[chosen], names, params)
         members[held_out] = fitted.members(matrix[held_out])
+        if folds.trailing[held_out].all():
+            forward.append((rows.filter(pl.Series(held_out)).select(pl.col("issued_at_utc").min()).item(), fitted))
     judged = np.isfinite(members[:, 0])
     trailing = folds.trailing & judged
     weights = _weights(members[trailing], near[trailing])
@@ -132,10 +137,12 @@ def train(
         meters_without_weather=without,
         offset=offset,
         point=final,
+        held_out=tuple(forward),
         quantile_models=quantile_models,
         calibration=calibration,
         fallback_bands=_fallback_bands(rows, target, offset),
         meters=meters,
+        follows=count <= FEW_METERS,
         params=params,
         metrics=metrics,
     )

@@ -60,7 +60,7 @@ def test_a_changed_missing_or_foreign_file_is_refused(tmp_path: Path) -> None:
         load(path)
 
 
-@pytest.mark.parametrize("missing", ["features", "meters", "ridge", "params", "file_format", "calibration"])
+@pytest.mark.parametrize("missing", ["features", "meters", "point", "held_out", "params", "file_format", "calibration"])
 def test_a_file_that_lacks_a_part_is_refused(tmp_path: Path, missing: str) -> None:
     path, _ = save(zone_model(), tmp_path)
     values = json.loads(path.read_text())
