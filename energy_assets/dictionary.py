@@ -100,7 +100,11 @@ def data_dictionary(manifest: Mapping[str, Any]) -> str:
 
 def source_fields() -> str:
     """Every block of `sources.yaml` with its fields, as Markdown. What several types share stands once."""
-    blocks: list[tuple[str, type[BaseModel]]] = [("`market`", models.Market), ("`forecast`", models.Forecast)]
+    blocks: list[tuple[str, type[BaseModel]]] = [
+        ("`market`", models.Market),
+        ("`forecast`", models.Forecast),
+        ("`promotion` of `forecast`", models.Promotion),
+    ]
     types = get_args(sources.AnySource)
     shared = dict.fromkeys(base for source in types for base in _bases(source))
     blocks += [(title, base) for name, title in SHARED.items() for base in shared if base.__name__ == name]
@@ -278,7 +282,7 @@ def _type(annotation: Any) -> str:
     if arguments:
         return " or ".join(_type(a) for a in arguments if a is not type(None))
     names = {"str": "text", "int": "whole number", "float": "number", "bool": "true or false", "datetime": "instant"}
-    own = {"PublishedAt": "`{day, hour}`", "MeterDetails": "meter"}
+    own = {"PublishedAt": "`{day, hour}`", "MeterDetails": "meter", "Promotion": "mapping"}
     name = getattr(annotation, "__name__", str(annotation))
     return (names | own).get(name, "mapping" if name.endswith("Columns") else name)
 

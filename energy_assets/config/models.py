@@ -11,7 +11,7 @@ from pydantic import Field, field_validator, model_validator
 from energy_assets.config.base import PublishedAt, Strict, TimeZone
 from energy_assets.config.sources import AnySource
 
-__all__ = ["Forecast", "Market", "PublishedAt", "WarehouseConfig"]
+__all__ = ["Forecast", "Market", "Promotion", "PublishedAt", "WarehouseConfig"]
 
 
 class Market(Strict):
@@ -25,6 +25,23 @@ class Market(Strict):
     history_start: date = Field(date(2015, 1, 1), description="first day that may be run or replayed")
 
 
+class Promotion(Strict):
+    """When one model takes the place of another: a challenger, a predecessor, or the naive forecast."""
+
+    margin: float = Field(0.005, ge=0, lt=1, description="share by which the mean daily error has to be smaller")
+    significance: float = Field(0.1, gt=0, le=0.5, description="highest p-value of the one-sided test of daily errors")
+    min_days: int = Field(7, ge=5, description="issue days that both have to have forecast and that have come true")
+    weeks: int = Field(4, ge=1, le=52, description="weeks before the decision that are looked at, and no earlier ones")
+
+    @model_validator(mode="after")
+    def _days_fit_into_weeks(self) -> Promotion:
+        if self.min_days > 7 * self.weeks - 2:  # the outcome of the last two days is not known yet
+            raise ValueError(
+                f"min_days {self.min_days} can never be reached within {self.weeks} weeks; at most {7 * self.weeks - 2}"
+            )
+        return self
+
+
 class Forecast(Strict):
     """When forecasts are issued, what they learn from, and how they are judged."""
 
@@ -33,6 +50,7 @@ class Forecast(Strict):
     evaluation_weeks: int = Field(4, ge=1, le=104, description="weeks that the rolling-origin evaluation goes back")
     refit_weeks: int = Field(4, ge=1, le=52, description="weeks between two fits in that evaluation")
     seed: int = Field(7, description="of everything random in training")
+    promotion: Promotion = Field(Promotion(), description="when a model takes the place of another")
 
 
 class WarehouseConfig(Strict):

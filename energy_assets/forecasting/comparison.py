@@ -15,7 +15,7 @@ Losses = NDArray[np.float64]
 
 
 def diebold_mariano(loss_a: Losses, loss_b: Losses, *, lags: int) -> tuple[float, float]:
-    """Diebold–Mariano test that two forecasts have the same expected loss: statistic and two-sided p-value.
+    """Test of Diebold and Mariano that two forecasts have the same expected loss: statistic and two-sided p-value.
 
     The statistic is negative where `a` is better. Losses of days in a row are alike, so the variance of their mean
     difference takes autocovariances in with Bartlett weights (Newey and West, 1987), and the statistic is corrected for

@@ -1,142 +1,258 @@
-"""Which of two models forecasts from now on.
+"""Which of two forecasts speaks from now on.
 
-Belongs here: the judging days, the paired test, the decision row. Does not belong here: training, storage.
+Belongs here: the days that two forecasts are judged by, the paired test, the rule, the decision rows. Does not belong
+here: training, storage, which models stand (`defs/forecasting/registry.py`).
 
-Both models forecast the same issue days, none of which either was fitted on. Daily errors (WAPE per meter and day, so
-that a country does not drown a home) are compared in pairs; the challenger needs a margin and a one-sided t-test.
+One rule for all changes: over issue days that neither was fitted on, the mean daily error has to be smaller by a
+margin, the difference no chance by a one-sided test of Diebold and Mariano, and few meters much worse off. By it a
+challenger takes the champion's place, a predecessor is put back, and the naive forecast speaks where a model is worse
+than it. The daily error is the mean over the meters of each one's WAPE, so that a country does not drown a home.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 import polars as pl
-from scipy import stats
 
-from energy_assets.forecasting.models import MEDIAN, MODEL_NAME, TrainedModel
-from energy_assets.forecasting.scoring import forecast
+from energy_assets.config import Promotion
+from energy_assets.forecasting.baselines import seasonal_naive
+from energy_assets.forecasting.comparison import diebold_mariano, usual_lags
+from energy_assets.forecasting.models import MEDIAN, TrainedModel
+from energy_assets.forecasting.scoring import NAIVE_VERSION, forecast
 from energy_assets.metrics import point_errors
 
-MARGIN = 0.005
-SIGNIFICANCE = 0.1
-MIN_DAYS = 7
-TEST = "paired t-test of daily WAPE on issue days that neither model was fitted on"
+TEST = "one-sided Diebold-Mariano test of daily WAPE on issue days that neither was fitted on"
+WHOLE = 0.8  # share of a day's intervals that have to be known for it to count
+HARM, HARMED_SHARE = 0.1, 0.25  # better on average but 10 % worse for more than a quarter of the meters is not better
+KEYS = ("meter_id", "issued_at_utc", "interval_start_utc")
 
 
-def decide(
-    candidate: TrainedModel,
-    champion: TrainedModel | None,
-    frame: pl.DataFrame | None,
-    *,
-    decided_at: datetime,
-    judged_candidate: TrainedModel | None = None,
-    rolling: pl.DataFrame | None = None,
-    margin: float = MARGIN,
-) -> pl.DataFrame:
-    """Judge a candidate against the champion; one row of `forecasts.model_decisions`.
+@dataclass(frozen=True)
+class Comparison:
+    """Two forecasts of the same intervals: mean daily errors, the p-values that one is better by chance alone.
 
-    A candidate trained on everything known leaves no days to judge it by. The same recipe stands for it then: trained
-    as of an earlier time (`judged_candidate`), or refitted over time (`rolling`), each refit on what was known then.
+    `harmed` is the share of meters that the first makes more than 10 % worse, `spared` that of the second.
+    """
+
+    days: int
+    ours: float
+    theirs: float
+    p_better: float
+    p_worse: float
+    harmed: float
+    spared: float
+
+    @property
+    def gain(self) -> float:
+        """Share by which our error is smaller than theirs; negative where it is larger."""
+        return 1 - self.ours / self.theirs if self.theirs > 0 else 0.0
+
+    def better(self, rule: Promotion) -> bool:
+        """Whether the first has to take the place of the second."""
+        return self._judged(rule) and self.gain >= rule.margin and self._sure(self.p_better, self.harmed, rule)
+
+    def worse(self, rule: Promotion) -> bool:
+        """The same rule the other way round."""
+        gain = 1 - self.theirs / self.ours if self.ours > 0 else 0.0
+        return self._judged(rule) and gain >= rule.margin and self._sure(self.p_worse, self.spared, rule)
+
+    def figures(self, rule: Promotion) -> str:
+        """As JSON."""
+        if not self._judged(rule):
+            return json.dumps({"days": self.days, "min_days": rule.min_days})
+        values = {
+            "candidate_wape": self.ours,
+            "opponent_wape": self.theirs,
+            "gain": self.gain,
+            "p_value": self.p_better,
+            "harmed_meters": self.harmed,
+        }
+        asked = {"days": self.days, "margin": rule.margin, "significance": rule.significance, "worse": self.worse(rule)}
+        return json.dumps({key: round(value, 6) for key, value in values.items()} | asked, sort_keys=True)
+
+    def sentence(self, opponent: str, rule: Promotion) -> str:
+        """What was found and what was asked for."""
+        if not self._judged(rule):
+            return f"{self.days} issue days that neither was fitted on have come true, {rule.min_days} are needed"
+        verb = "better" if self.gain > 0 else "worse" if self.gain < 0 else "the same"
+        size = f" by {abs(self.gain):.1%}" if self.gain else ""
+        harmed = f", {self.harmed:.0%} of the meters over {HARM:.0%} worse" if self.harmed else ""
+        return (
+            f"daily error {self.ours:.2%} against {self.theirs:.2%} of {opponent} on {self.days} days: {verb}{size}"
+            f" (p = {self.p_better:.3f}{harmed}; asked for {rule.margin:.1%} and p of at most {rule.significance})"
+        )
+
+    def _judged(self, rule: Promotion) -> bool:
+        return self.days >= rule.min_days
+
+    @staticmethod
+    def _sure(p_value: float, harmed: float, rule: Promotion) -> bool:
+        return p_value <= rule.significance and harmed <= HARMED_SHARE
+
+
+NOTHING = Comparison(0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0)
+
+
+def compare(ours: pl.DataFrame, theirs: pl.DataFrame, actuals: pl.DataFrame) -> Comparison:
+    """Daily errors of two forecasts over the intervals that both have and that have come true.
 
     Args:
-        candidate: the model that would be promoted.
-        champion: the model in use, or None: the first model is promoted untested, and the row says so.
-        frame: feature frame with `demand_kwh` (and optionally `label_known_at_utc`) of the days to judge by.
-        decided_at: tz-aware; only labels known by then count.
-        judged_candidate: stands for the candidate; the candidate itself if absent.
-        rolling: columns of `forecasts.backtest_forecasts`; goes before `judged_candidate`.
-        margin: relative improvement of the mean daily error that is asked for.
+        ours: meter_id, issued_at_utc, interval_start_utc, quantile, demand_kwh; only medians count.
+        theirs: the same of the other.
+        actuals: meter_id, interval_start_utc, demand_kwh: what was known when the decision is made, and nothing later.
     """
-    if champion is None:
-        return _row(candidate, None, decided_at, "first", {}, "first model of its kind; nothing to compare it with")
-    days = (
-        _daily_errors(judged_candidate or candidate, champion, frame, decided_at, rolling)
-        if frame is not None
-        else None
-    )
-    if days is None or days.height < MIN_DAYS:
-        count = 0 if days is None else days.height
-        reason = f"{count} issue days that neither model was fitted on, {MIN_DAYS} are needed"
-        return _row(candidate, champion, decided_at, "kept", {"days": count}, reason)
-    ours, theirs = days["candidate"].to_numpy(), days["champion"].to_numpy()
-    gain = float(1 - ours.mean() / theirs.mean()) if theirs.mean() > 0 else 0.0
-    equal = bool((ours == theirs).all())
-    p_value = 1.0 if equal else float(stats.ttest_rel(ours, theirs, alternative="less").pvalue)
-    figures = {
-        "days": days.height,
-        "candidate_wape": round(float(ours.mean()), 6),
-        "champion_wape": round(float(theirs.mean()), 6),
-        "gain": round(gain, 6),
-        "p_value": round(p_value, 6),
-        "margin": margin,
-    }
-    better = gain >= margin and p_value <= SIGNIFICANCE
-    verb = "better" if gain > 0 else "worse" if gain < 0 else "the same"
-    size = f" by {abs(gain):.1%}" if gain else ""
-    reason = (
-        f"daily error {ours.mean():.2%} against {theirs.mean():.2%} of the champion on {days.height} days: {verb}{size}"
-        f" (p = {p_value:.3f}; asked for {margin:.1%} and p of at most {SIGNIFICANCE})"
-    )
-    return _row(candidate, champion, decided_at, "promoted" if better else "kept", figures, reason)
-
-
-def _daily_errors(
-    candidate: TrainedModel,
-    champion: TrainedModel,
-    frame: pl.DataFrame,
-    decided_at: datetime,
-    rolling: pl.DataFrame | None,
-) -> pl.DataFrame:
-    """Mean WAPE of the meters per issue day (columns issued_at_utc, candidate, champion)."""
-    known_at = pl.col("label_known_at_utc" if "label_known_at_utc" in frame.columns else "interval_end_utc")
-    judged = [champion] if rolling is not None else [candidate, champion]
-    rows = frame.filter(
-        pl.col("kind") == champion.kind,
-        pl.col("issued_at_utc") >= max(m.as_of_utc for m in judged),
-        pl.col("interval_start_utc") >= max(m.train_end_utc for m in judged),
-        known_at <= decided_at,
-        pl.col("interval_end_utc") <= decided_at,
-        pl.col("demand_kwh").is_finite(),
-    )
-    features = rows.drop("demand_kwh", "label_known_at_utc", strict=False)
-    stand_in = None if rolling is None else rolling.filter(pl.col("model_name") == MODEL_NAME)
-    ours = forecast(features, candidate).rows if stand_in is None else stand_in
-    keys = ["meter_id", "issued_at_utc", "interval_start_utc"]
-    said = {"candidate": ours, "champion": forecast(features, champion).rows}
+    said = {"ours": ours, "theirs": theirs}
     both = pl.concat(
-        part.filter(pl.col("quantile") == MEDIAN).select(
-            *keys, pl.col("demand_kwh").alias("predicted_kwh"), pl.lit(name).alias("model")
-        )
-        for name, part in said.items()
+        rows.filter(pl.col("quantile") == MEDIAN).select(*KEYS, pl.lit(name).alias("of"), predicted_kwh="demand_kwh")
+        for name, rows in said.items()
+    ).filter(pl.len().over(KEYS) == len(said))
+    known = actuals.filter(pl.col("demand_kwh").is_finite()).select(*KEYS[::2], actual_kwh="demand_kwh").unique()
+    compared = both.join(known, on=KEYS[::2], how="left", maintain_order="left").filter(
+        pl.col("actual_kwh").is_not_null().mean().over("meter_id", "issued_at_utc") >= WHOLE
     )
-    both = both.filter(pl.len().over(keys) == len(said))  # the same intervals for both
-    actual = rows.select("meter_id", "interval_start_utc", actual_kwh="demand_kwh")
-    compared = both.join(actual.unique(keys[::2]), on=keys[::2], maintain_order="left")
-    daily = point_errors(compared, ["issued_at_utc", "meter_id", "model"]).filter(pl.col("metric") == "wape")
-    of = {name: pl.col("value").filter(pl.col("model") == name).mean().alias(name) for name in said}
-    return daily.group_by("issued_at_utc", maintain_order=True).agg(of.values()).drop_nulls().sort("issued_at_utc")
+    errors = point_errors(compared, ["issued_at_utc", "meter_id", "of"]).filter(
+        pl.col("metric") == "wape", pl.col("value").is_not_null()
+    )
+    if errors.is_empty():
+        return NOTHING
+    of = {name: pl.col("value").filter(pl.col("of") == name).mean().alias(name) for name in said}
+    daily = errors.group_by("issued_at_utc").agg(of.values()).sort("issued_at_utc")
+    meters = errors.group_by("meter_id").agg(of.values())
+    p_better, p_worse = _p_values(daily)
+    harmed, spared = meters.select(
+        (pl.col("ours") > (1 + HARM) * pl.col("theirs")).mean().alias("harmed"),
+        (pl.col("theirs") > (1 + HARM) * pl.col("ours")).mean().alias("spared"),
+    ).row(0)
+    ours_mean, theirs_mean = daily.select(pl.col("ours").mean(), pl.col("theirs").mean()).row(0)
+    return Comparison(daily.height, ours_mean, theirs_mean, p_better, p_worse, harmed, spared)
+
+
+def newest_says(models: Sequence[TrainedModel], features: pl.DataFrame) -> pl.DataFrame:
+    """Forecasts of each issue day by the newest of the models that was trained by then; days before all are left out.
+
+    Args:
+        models: of one kind.
+        features: columns of `features.feat_demand_day_ahead` of that kind; labels are not looked at.
+    """
+    rows = features.drop("demand_kwh", "label_known_at_utc", strict=False)
+    ordered = sorted(models, key=lambda model: model.as_of_utc)
+    ends = [model.as_of_utc for model in ordered[1:]]
+    parts = [forecast(rows.clear(), None).rows]
+    for number, model in enumerate(ordered):  # a handful: one per week
+        due = rows.filter(pl.col("issued_at_utc") >= model.as_of_utc)
+        if number < len(ends):
+            due = due.filter(pl.col("issued_at_utc") < ends[number])
+        parts.append(forecast(due, model).rows)
+    return pl.concat(parts)
+
+
+def naive_says(features: pl.DataFrame) -> pl.DataFrame:
+    """The seasonal naive forecast of each row, as medians."""
+    return seasonal_naive(features).with_columns(pl.lit(MEDIAN).alias("quantile"))
+
+
+def first(name: str, version: str, *, at: datetime) -> pl.DataFrame:
+    """The first model of a kind: promoted untested, and the row says so; one row of `forecasts.model_decisions`."""
+    reason = "first model of its kind; nothing to compare it with"
+    return _row(name, at, "first", None, version, version, "none", "{}", reason)
+
+
+def promotion(
+    name: str,
+    candidate: str,
+    standing: str,
+    found: Comparison,
+    rule: Promotion,
+    *,
+    at: datetime,
+    withheld: bool = False,
+) -> pl.DataFrame:
+    """A challenger against what speaks now: the champion, or the naive forecast where the champion is withheld.
+
+    Args:
+        name: name of the model.
+        candidate: version of the challenger.
+        standing: version of the champion.
+        found: the challenger's recipe compared with what speaks.
+        rule: what is asked for.
+        at: instant of the decision, tz-aware.
+        withheld: whether the naive forecast speaks for the champion.
+    """
+    better = found.better(rule)
+    reason = found.sentence("the naive forecast" if withheld else "the champion", rule)
+    chosen = candidate if better else standing
+    return _row(
+        name, at, "promoted" if better else "kept", standing, chosen, candidate, TEST, found.figures(rule), reason
+    )
+
+
+def demotion(
+    name: str, predecessor: str, standing: str, found: Comparison, rule: Promotion, *, at: datetime
+) -> pl.DataFrame | None:
+    """The champion's predecessor is put back if it has been better since the promotion; None if it has not."""
+    if not found.better(rule):
+        return None
+    reason = "put back: " + found.sentence("the champion that took its place", rule)
+    return _row(name, at, "demoted", standing, predecessor, predecessor, TEST, found.figures(rule), reason)
+
+
+def withholding(
+    name: str, standing: str, naive: Comparison, rule: Promotion, *, at: datetime, withheld: bool
+) -> pl.DataFrame | None:
+    """Whether the naive forecast has to speak for the champion, or the champion for itself again; None: as before.
+
+    Args:
+        name: name of the model.
+        standing: version of the champion.
+        naive: the naive forecast compared with the champion.
+        rule: what is asked for.
+        at: instant of the decision, tz-aware.
+        withheld: whether the naive forecast speaks for it now.
+    """
+    if not withheld and naive.better(rule):
+        reason = "the naive forecast speaks for it: " + naive.sentence("the champion", rule)
+        return _row(name, at, "withheld", standing, standing, NAIVE_VERSION, TEST, naive.figures(rule), reason)
+    if withheld and naive.worse(rule):
+        reason = "it speaks for itself again: the naive forecast had a " + naive.sentence("the champion", rule)
+        return _row(name, at, "restored", standing, standing, standing, TEST, naive.figures(rule), reason)
+    return None
+
+
+def _p_values(daily: pl.DataFrame) -> tuple[float, float]:
+    """That ours is better, and that it is worse, by chance alone; 1 where there is nothing to tell."""
+    if daily.height < 2:
+        return 1.0, 1.0
+    ours, theirs = (daily[name].to_numpy() for name in ("ours", "theirs"))
+    statistic, p_value = diebold_mariano(ours, theirs, lags=usual_lags(daily.height))
+    if statistic == 0:
+        return 1.0, 1.0
+    return (p_value / 2, 1 - p_value / 2) if statistic < 0 else (1 - p_value / 2, p_value / 2)
 
 
 def _row(
-    candidate: TrainedModel,
-    champion: TrainedModel | None,
-    decided_at: datetime,
+    name: str,
+    at: datetime,
     decision: str,
-    figures: dict[str, Any],
+    from_version: str | None,
+    to_version: str,
+    candidate: str,
+    test: str,
+    figures: str,
     reason: str,
 ) -> pl.DataFrame:
-    keeps = champion is not None and decision == "kept"
     row = {
-        "model_name": candidate.name,
-        "decided_at_utc": decided_at.astimezone(UTC),
-        "from_version": champion.version if champion else None,
-        "to_version": champion.version if champion is not None and keeps else candidate.version,
-        "candidate_version": candidate.version,
+        "model_name": name,
+        "decided_at_utc": at.astimezone(UTC),
+        "from_version": from_version,
+        "to_version": to_version,
+        "candidate_version": candidate,
         "decision": decision,
-        "test": TEST if champion else "none",
-        "figures": json.dumps(figures, sort_keys=True),
+        "test": test,
+        "figures": figures,
         "reason": reason,
     }
     return pl.DataFrame([row], schema_overrides={"from_version": pl.String, "decided_at_utc": pl.Datetime("us", "UTC")})

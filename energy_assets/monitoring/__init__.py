@@ -5,7 +5,8 @@ decision what to do about a finding.
 """
 
 from energy_assets.monitoring.anomalies import detect
+from energy_assets.monitoring.bands import recent_bands
 from energy_assets.monitoring.drift import Verdict, drift_scores, verdict
 from energy_assets.monitoring.scores import score_forecasts
 
-__all__ = ["Verdict", "detect", "drift_scores", "score_forecasts", "verdict"]
+__all__ = ["Verdict", "detect", "drift_scores", "recent_bands", "score_forecasts", "verdict"]

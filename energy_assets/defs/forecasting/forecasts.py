@@ -7,11 +7,13 @@ import dagster as dg
 import duckdb
 import polars as pl
 
-from energy_assets import forecasting, plots
+from energy_assets import plots
 from energy_assets.contracts import TABLES
-from energy_assets.defs.forecasting.models import ARTEFACTS, DECISIONS, FEATURES, VERSIONS
+from energy_assets.defs.forecasting.checks import ARTEFACTS, DECISIONS_KEY, VERSIONS_KEY
+from energy_assets.defs.forecasting.issuing import Inputs, say, say_next_quarter
+from energy_assets.defs.forecasting.models import FEATURES
 from energy_assets.defs.forecasting.registry import champion, model_name
-from energy_assets.defs.frames import features_at, issue_forecasts, labelled_features, machine_features, meters
+from energy_assets.defs.frames import issue_forecasts, meters
 from energy_assets.defs.issues import run_issues
 from energy_assets.defs.metadata import plot, table_metadata, table_spec
 from energy_assets.defs.resources import POOL, WarehouseResource
@@ -36,8 +38,8 @@ def build_forecasts(partitions: dg.PartitionsDefinition[str], timezone: str) -> 
                 deps=[
                     FEATURES,
                     dg.AssetKey(["features", "feat_machine_15min"]),
-                    dg.AssetKey([VERSIONS.schema, VERSIONS.name]),
-                    dg.AssetKey([DECISIONS.schema, DECISIONS.name]),
+                    VERSIONS_KEY,
+                    DECISIONS_KEY,
                     ARTEFACTS,
                 ],
                 freshness_policy=morning_freshness(timezone),
@@ -94,32 +96,18 @@ def build_forecasts(partitions: dg.PartitionsDefinition[str], timezone: str) -> 
 def _forecast(
     energy: WarehouseResource, con: duckdb.DuckDBPyConnection, issued_at: datetime
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    frame = features_at(con, issued_at)
-    recent = labelled_features(con, energy.config, as_of=issued_at, days=forecasting.WINDOW_DAYS)
+    inputs = Inputs.at(con, energy.config, issued_at)
     made = []
-    for (kind,), of_kind in frame.group_by("kind", maintain_order=True):
-        standing = champion(con, energy.settings.folder, model_name(str(kind)), issued_at)
-        come_true = recent.filter(pl.col("kind") == kind)
-        made.append(forecasting.forecast(of_kind, standing[0] if standing else None, come_true))
-    machines = machine_features(con, issued_at=issued_at)
-    if machines.height:
-        made.append(_next_quarter_hour(machines, issued_at, energy.config.forecast.seed))
+    for kind in inputs.kinds:
+        standing = champion(con, energy.settings.folder, model_name(kind), issued_at)
+        made.append(say(inputs, kind, standing and standing.model, withheld=standing is not None and standing.withheld))
+    if inputs.machines.height:
+        made.append(say_next_quarter(inputs, energy.config.forecast.seed))
     if not made:
         return TABLE.empty().drop("revision", "dagster_run_id"), TABLE.empty().select(
             "meter_id", reason="quality_reason"
         )
     return pl.concat(m.rows for m in made), pl.concat(m.skipped for m in made)
-
-
-def _next_quarter_hour(machines: pl.DataFrame, issued_at: datetime, seed: int) -> forecasting.Forecast:
-    """Machines have a model per issue: a fortnight of quarter hours trains in a second, and wear changes them."""
-    model: forecasting.MachineModel | None
-    try:
-        model = forecasting.train_machines(machines, as_of=issued_at, seed=seed)
-    except forecasting.NotEnoughHistory:
-        model = None
-    newest = machines.filter(pl.col("issued_at_utc") == pl.col("issued_at_utc").max())
-    return forecasting.forecast_machines(newest, model)
 
 
 def _result(

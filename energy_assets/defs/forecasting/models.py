@@ -1,29 +1,39 @@
-"""Models per kind of meter: trained when there is none for an issue time, or when a challenger is asked for."""
+"""Models per kind of meter: trained when there is none for an issue time, or when a challenger is asked for.
 
-import hashlib
-from collections.abc import Iterator
+Belongs here: training, artefacts, the step. Does not belong here: what the gate is asked (`judging.py`), which model
+stands (`registry.py`), what the UI says of it (`checks.py`).
+"""
+
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import dagster as dg
-import duckdb
 import polars as pl
 
 from energy_assets import forecasting, plots
-from energy_assets.contracts import TABLES
-from energy_assets.defs.forecasting.registry import champion, model_name, roles
+from energy_assets.defs.forecasting import checks
+from energy_assets.defs.forecasting.checks import ARTEFACTS, DECISIONS_KEY, VERSIONS_KEY
+from energy_assets.defs.forecasting.judging import Watch, challenge
+from energy_assets.defs.forecasting.registry import (
+    DECISIONS,
+    VERSIONS,
+    champion,
+    decisions_between,
+    model_name,
+    record,
+    trained_between,
+)
 from energy_assets.defs.frames import kinds_of_meters, labelled_features
-from energy_assets.defs.issues import run_issues
+from energy_assets.defs.issues import Issues, run_issues
 from energy_assets.defs.metadata import plot, table_metadata, table_spec
 from energy_assets.defs.resources import POOL, WarehouseResource
-from energy_assets.warehouse import append_new
+from energy_assets.forecasting import gate
+from energy_assets.warehouse import fetch
 
-VERSIONS, DECISIONS = TABLES["forecasts.model_versions"], TABLES["forecasts.model_decisions"]
-ARTEFACTS = dg.AssetKey(["models", "artefacts"])
-JUDGED = timedelta(weeks=4)
 FEATURES = dg.AssetKey(["features", "feat_demand_day_ahead"])
 LABELS = dg.AssetKey(["intermediate", "int_demand_versions"])
+Trained = tuple[forecasting.TrainedModel, pl.DataFrame]  # a model and the decision on it
 
 
 class ModelsConfig(dg.Config):
@@ -52,14 +62,7 @@ def build_models(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinitio
                 description="`models/<model>/<version>/`: trees, coefficients, calibration as text, with a checksum.",
             ),
         ],
-        check_specs=[
-            dg.AssetCheckSpec(
-                "artefacts_match",
-                asset=ARTEFACTS,
-                description="Every champion's artefact is there and has the checksum in forecasts.model_versions.",
-                blocking=True,
-            )
-        ],
+        check_specs=checks.specs(),
         partitions_def=partitions,
         backfill_policy=dg.BackfillPolicy.single_run(),
         pool=POOL,
@@ -68,64 +71,117 @@ def build_models(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinitio
         context: dg.AssetExecutionContext, energy: WarehouseResource, config: ModelsConfig
     ) -> Iterator[dg.MaterializeResult[None]]:
         issues = run_issues(context, energy.config, energy.warehouse, energy.now())
-        at = issues.last_time if config.retrain else issues.first_time
-        folder, schedule = energy.settings.folder, energy.config.forecast
-        with energy.warehouse.connect(read_only=True) as con:
-            due = _kinds_due(con, folder, at, retrain=config.retrain)
-            frame = (
-                labelled_features(con, energy.config, as_of=at, days=schedule.training_days) if due else pl.DataFrame()
-            )
-            champions = {kind: champion(con, folder, model_name(kind), at) for kind in due}
-
-        def work(kind: str) -> tuple[forecasting.TrainedModel, pl.DataFrame] | str:
-            of_kind = frame.filter(pl.col("kind") == kind)
-            try:
-                return _trained(of_kind, kind, at, schedule.seed, champions[kind])
-            except forecasting.NotEnoughHistory as error:
-                return str(error)
-
-        # LightGBM lets go of the interpreter: kinds side by side, one thread each, the same result on any machine.
-        with ThreadPoolExecutor(energy.settings.threads) as pool:
-            outcomes = dict(zip(due, pool.map(work, due), strict=True))
-        trained: dict[str, forecasting.TrainedModel] = {}
-        for kind, outcome in outcomes.items():
-            if isinstance(outcome, str):
-                context.log.warning(f"no model for {kind}: {outcome}; its meters get the fallback forecast")
-            else:
-                model, decision = outcome
-                _record(energy, model, decision, context.run.run_id)
-                trained[kind] = model
-                context.log.info(f"{model.name} {model.version}: {decision['decision'][0]}, {decision['reason'][0]}")
-        yield from _results(energy, trained)
+        trained = _first_models(context, energy, issues.first_time)
+        bands = _watch(context, energy, issues)
+        if config.retrain:
+            trained |= _challengers(context, energy, issues.last_time)
+        yield from _results(energy, issues, trained, bands)
 
     return forecast_models
 
 
-def _kinds_due(con: duckdb.DuckDBPyConnection, folder: Path, at: datetime, *, retrain: bool) -> list[str]:
-    """Kinds to train: all when asked to, else those without a model that was promoted before `at`."""
-    return [k for k in kinds_of_meters(con) if retrain or champion(con, folder, model_name(k), at) is None]
+def _first_models(
+    context: dg.AssetExecutionContext, energy: WarehouseResource, at: datetime
+) -> dict[str, forecasting.TrainedModel]:
+    """A model, as of `at`, for each kind that has none promoted before."""
+    schedule = energy.config.forecast
+    with energy.warehouse.connect(read_only=True) as con:
+        due = [k for k in kinds_of_meters(con) if champion(con, energy.settings.folder, model_name(k), at) is None]
+        frame = labelled_features(con, energy.config, as_of=at, days=schedule.training_days) if due else pl.DataFrame()
+
+    def work(kind: str) -> Trained:
+        model = forecasting.train(frame.filter(pl.col("kind") == kind), kind=kind, as_of=at, seed=schedule.seed)
+        return model, gate.first(model.name, model.version, at=at)
+
+    return _trained(context, energy, due, work)
+
+
+def _watch(context: dg.AssetExecutionContext, energy: WarehouseResource, issues: Issues) -> pl.DataFrame:
+    """Champions held against what has come true at each issue time; the fortnight before the last one's as bands."""
+    with energy.warehouse.connect(read_only=True) as con:
+        kinds = kinds_of_meters(con)
+        watch = Watch(
+            con,
+            energy.settings.folder,
+            energy.config,
+            first=issues.first_time,
+            last=issues.last_time,
+        )
+    for at in issues.times:
+        with energy.warehouse.transaction() as con:
+            for kind in kinds:
+                for ask in (watch.demotion, watch.withholding):
+                    decision = ask(con, kind, at)
+                    if decision is not None:
+                        record(con, decision)
+                        _tell(context, decision)
+    with energy.warehouse.connect(read_only=True) as con:
+        return watch.bands(con, kinds, issues.last_time)
+
+
+def _challengers(
+    context: dg.AssetExecutionContext, energy: WarehouseResource, at: datetime
+) -> dict[str, forecasting.TrainedModel]:
+    """A challenger, as of `at`, for each kind whose champion was trained before."""
+    folder, schedule = energy.settings.folder, energy.config.forecast
+    rule, learned = schedule.promotion, timedelta(days=schedule.training_days)
+    weeks = timedelta(weeks=rule.weeks)
+    with energy.warehouse.connect(read_only=True) as con:
+        standing = {kind: champion(con, folder, model_name(kind), at) for kind in kinds_of_meters(con)}
+        due = {kind: model for kind, model in standing.items() if model is not None and model.trained_at < at}
+        frame = (
+            labelled_features(con, energy.config, as_of=at, days=schedule.training_days + 7 * rule.weeks)
+            if due
+            else pl.DataFrame()
+        )
+        before = {
+            kind: trained_between(con, folder, model_name(kind), max(stands.trained_at, at - 2 * weeks), at)
+            for kind, stands in due.items()
+        }
+
+    def work(kind: str) -> Trained:
+        of_kind = frame.filter(pl.col("kind") == kind)
+
+        def train(as_of: datetime) -> forecasting.TrainedModel:
+            window = of_kind.filter(pl.col("issued_at_utc") >= as_of - learned)
+            return forecasting.train(window, kind=kind, as_of=as_of, seed=schedule.seed)
+
+        model = train(at)
+        return model, challenge(model, due[kind], of_kind, before[kind], train, rule, at=at)
+
+    return _trained(context, energy, list(due), work)
 
 
 def _trained(
-    frame: pl.DataFrame, kind: str, at: datetime, seed: int, standing: tuple[forecasting.TrainedModel, datetime] | None
-) -> tuple[forecasting.TrainedModel, pl.DataFrame]:
-    """A model trained as of `at`, and the gate's decision on it.
+    context: dg.AssetExecutionContext, energy: WarehouseResource, kinds: Sequence[str], work: Callable[[str], Trained]
+) -> dict[str, forecasting.TrainedModel]:
+    """Trains kind by kind and records models and decisions; a kind with too little history is told of and left out."""
 
-    Trained on everything known, a candidate leaves no days to judge it by: the same recipe as of `JUDGED` before stands
-    for it on the days since then.
-    """
-    candidate = forecasting.train(frame, kind=kind, as_of=at, seed=seed)
-    if standing is None:
-        return candidate, forecasting.decide(candidate, None, None, decided_at=at)
-    stands_for_it = forecasting.train(frame, kind=kind, as_of=at - JUDGED, seed=seed)
-    return candidate, forecasting.decide(candidate, standing[0], frame, decided_at=at, judged_candidate=stands_for_it)
+    def attempt(kind: str) -> Trained | str:
+        try:
+            return work(kind)
+        except forecasting.NotEnoughHistory as error:
+            return str(error)
+
+    # LightGBM lets go of the interpreter: kinds side by side, one thread each, the same result on any machine.
+    with ThreadPoolExecutor(energy.settings.threads) as pool:
+        outcomes = dict(zip(kinds, pool.map(attempt, kinds), strict=True))
+    trained = {}
+    for kind, outcome in outcomes.items():
+        if isinstance(outcome, str):
+            context.log.warning(f"no model for {kind}: {outcome}; its meters get the fallback forecast")
+        else:
+            trained[kind], decision = outcome
+            _record(energy, trained[kind], decision, context.run.run_id)
+            _tell(context, decision)
+    return trained
 
 
 def _record(energy: WarehouseResource, model: forecasting.TrainedModel, decision: pl.DataFrame, run_id: str) -> None:
     """The artefact first, the rows after: a row never names a file that is not there."""
     path, sha256 = forecasting.save(model, energy.settings.models / model.name / model.version)
     verdict = decision.row(0, named=True)
-    version = forecasting.version_row(
+    row = forecasting.version_row(
         model,
         role="challenger",
         decision=verdict["decision"],
@@ -134,41 +190,41 @@ def _record(energy: WarehouseResource, model: forecasting.TrainedModel, decision
         sha256=sha256,
     ).with_columns(dagster_run_id=pl.lit(run_id))
     with energy.warehouse.transaction() as con:
-        append_new(con, VERSIONS, version)
-        append_new(con, DECISIONS, decision)
-        roles(con)
+        record(con, decision, row)
+
+
+def _tell(context: dg.AssetExecutionContext, decision: pl.DataFrame) -> None:
+    said = decision.row(0, named=True)
+    context.log.info(f"{said['model_name']} {said['candidate_version']}: {said['decision']}, {said['reason']}")
 
 
 def _results(
-    energy: WarehouseResource, trained: dict[str, forecasting.TrainedModel]
+    energy: WarehouseResource, issues: Issues, trained: dict[str, forecasting.TrainedModel], bands: pl.DataFrame
 ) -> Iterator[dg.MaterializeResult[None]]:
     with energy.warehouse.connect(read_only=True) as con:
         metadata = {table: table_metadata(con, table) for table in (VERSIONS, DECISIONS)}
-        recorded = con.execute(
-            "SELECT artefact, sha256 FROM forecasts.model_versions WHERE role = 'champion'"
-        ).fetchall()
-    plots_ = {f"importance_{k}": plot(_importance(m)) for k, m in trained.items()}
-    yield dg.MaterializeResult(asset_key=[VERSIONS.schema, VERSIONS.name], metadata=metadata[VERSIONS] | plots_)
-    yield dg.MaterializeResult(asset_key=[DECISIONS.schema, DECISIONS.name], metadata=metadata[DECISIONS])
-    wrong = [
-        artefact
-        for artefact, sha256 in recorded
-        if not (energy.settings.folder / artefact).exists()
-        or hashlib.sha256((energy.settings.folder / artefact).read_bytes()).hexdigest() != sha256
-    ]
+        decided = decisions_between(con, issues.first_time, issues.last_time)
+        champions = fetch(con, "SELECT artefact, sha256 FROM forecasts.model_versions WHERE role = 'champion'")
+    pictures = {
+        f"importance_{kind}": plot(plots.feature_importance(model.importance(), f"{model.name} {model.version}"))
+        for kind, model in trained.items()
+    }
+    yield dg.MaterializeResult(
+        asset_key=VERSIONS_KEY,
+        metadata=metadata[VERSIONS] | pictures,
+        check_results=[checks.recent_error_within_band(bands)],
+    )
+    yield dg.MaterializeResult(
+        asset_key=DECISIONS_KEY,
+        metadata=metadata[DECISIONS],
+        check_results=[checks.gate_decision(decided)],
+    )
     yield dg.MaterializeResult(
         asset_key=ARTEFACTS,
-        metadata={"dagster/uri": str(energy.settings.models), "champions": len(recorded), "trained_now": len(trained)},
-        check_results=[
-            dg.AssetCheckResult(
-                check_name="artefacts_match",
-                asset_key=ARTEFACTS,
-                passed=not wrong,
-                metadata={"missing_or_changed": str(wrong), "next": "run with --retrain to make them anew"},
-            )
-        ],
+        metadata={
+            "dagster/uri": str(energy.settings.models),
+            "champions": champions.height,
+            "trained_now": len(trained),
+        },
+        check_results=[checks.artefacts_match(champions, energy.settings.folder)],
     )
-
-
-def _importance(model: forecasting.TrainedModel) -> bytes:
-    return plots.feature_importance(model.importance(), f"{model.name} {model.version}")
