@@ -72,7 +72,7 @@ def slices(*, with_context: bool) -> dict[str, pl.Expr]:
     found = {ALL: pl.lit(ALL), "lead": pl.format("lead:{}", lead_bucket(lead))}
     if with_context:
         date = pl.col("local_date")
-        band = pl.col("temperature_c").cut(TEMPERATURES, labels=TEMPERATURE_BANDS, left_closed=True).cast(pl.String)
+        band = pl.col("temperature_c").bin_intervals(TEMPERATURES, labels=TEMPERATURE_BANDS).cast(pl.String)
         found |= {
             "hour": pl.format("hour:{}", pl.col("local_hour").cast(pl.String).str.zfill(2)),
             "month": date.dt.strftime("month:%Y-%m"),

@@ -97,7 +97,7 @@ def errors_by(
             if values:
                 line = [values.get(p, float("nan")) for p in parts]
                 axes.plot(range(len(parts)), line, color=colour, marker="o", markersize=3, linewidth=1.6)
-        every = 1 + (len(parts) - 1) // 12
+        every = 1 + len(parts) // 13  # labels that do not run into each other
         axes.set_xticks(range(0, len(parts), every), parts[::every])
         axes.set_ylim(bottom=0)
         axes.set_title(title)

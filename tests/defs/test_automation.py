@@ -37,12 +37,16 @@ def repository(definitions: dg.Definitions) -> dg.RepositoryDefinition:
 def test_jobs_select_what_they_say(repository: dg.RepositoryDefinition) -> None:
     keys = {
         name: {k.to_user_string() for k in repository.get_job(name).asset_layer.executable_asset_keys}
-        for name in ("load", "build", "daily", "weekly_training")
+        for name in ("load", "build", "daily", "weekly_training", "backtest")
     }
     assert {key.split("/")[0] for key in keys["load"]} == {"raw"}
     assert keys["load"].isdisjoint(keys["build"])
     assert keys["load"] | keys["build"] == keys["daily"] == keys["weekly_training"]
     assert "serving/energy" in keys["build"]
+    assert keys["backtest"] == {
+        "forecasts/backtests", "forecasts/backtest_forecasts", "monitoring/backtest_scores", "reports/backtest",
+        "serving/energy",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ GROUPS = {"raw", "staging", "marts", "features", "forecasts", "flexibility", "mo
 ENDS = {
     "serving/energy": "the published copy itself",
     "reports/drift": "an HTML report for people; its figures are monitoring/drift_scores",
+    "reports/backtest": "an HTML report for people; its figures are monitoring/backtest_scores",
     "raw/simulated_faults": "the ground truth of the simulator: known to tests, never to a detector",
     "raw/shiftable_loads": "master data that is loaded and kept; advice on shifting loads will read it",
     "raw/load_ledger": "the ledger is read by loading, which is one step with it",
@@ -93,7 +94,7 @@ def test_every_table_of_the_contracts_and_every_model_is_an_asset(
     # demand_scenarios and the like are contracted before anything writes them
     assert models <= assets.keys()
     assert {name for name in tables if name.startswith("raw/")} <= assets.keys()
-    others = {"serving/energy", "models/artefacts", "reports/drift"}
+    others = {"serving/energy", "models/artefacts", "reports/drift", "reports/backtest"}
     assert assets.keys() <= models | tables | others
 
 

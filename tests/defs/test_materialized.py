@@ -11,6 +11,8 @@ import pytest
 from tests.conftest import Built
 from tests.warehouses import ISSUE_DATE
 
+ASKED = {dg.AssetKey(["reports", "backtest"])}  # made when somebody asks, not by a daily run
+
 
 @pytest.fixture(scope="module")
 def instance(built: Built) -> Iterator[dg.DagsterInstance]:
@@ -25,7 +27,7 @@ def metadata(instance: dg.DagsterInstance, definitions: dg.Definitions) -> dict[
     found = {}
     for definition in definitions.assets or []:
         assert isinstance(definition, dg.AssetsDefinition)
-        for key in definition.keys:
+        for key in definition.keys - ASKED:
             event = instance.get_latest_materialization_event(key)
             assert event is not None, f"{key} was not materialized"
             assert event.asset_materialization is not None
@@ -54,6 +56,8 @@ def test_every_table_shows_its_columns(metadata: dict[str, dict[str, Any]], defi
     for definition in definitions.assets or []:
         assert isinstance(definition, dg.AssetsDefinition)
         for spec in definition.specs:
+            if spec.key in ASKED:
+                continue
             key = spec.key.to_user_string()
             if "dagster/row_count" in metadata[key]:
                 schema = metadata[key].get("dagster/column_schema") or spec.metadata.get("dagster/column_schema")

@@ -52,8 +52,26 @@ def test_quantile_errors_by_hand() -> None:
     )
     found = values(quantile_errors(frame, ["m"]))
     assert found["pinball"] == pytest.approx((0.1 * 4 + 0.5 * 2 + 0.1 * 1 + 0.1 * 6 + 0.5 * 4 + 0.9 * 1) / 6)
+    assert found["crps_share"] == pytest.approx(2 * found["pinball"] / 13)  # type: ignore[operator]
     assert found["coverage_80"] == 0.5
     assert found["width_80"] == 5.0
+
+
+def test_the_crps_of_a_point_forecast_is_its_absolute_error_and_that_of_no_load_is_null() -> None:
+    frame = pl.DataFrame({"m": "a", "quantile": [0.5], "predicted_kwh": [1.0], "actual_kwh": [4.0]})
+    assert values(quantile_errors(frame, ["m"]))["crps_share"] == pytest.approx(3 / 4)
+    assert values(quantile_errors(frame.with_columns(actual_kwh=0.0), ["m"]))["crps_share"] is None
+
+
+def test_the_crps_of_many_quantiles_is_that_of_the_distribution() -> None:
+    """That of a uniform distribution over [0, 1] is x² - x + 1/3 at x."""
+    levels = (np.arange(200) + 0.5) / 200
+    actual = 0.3
+    frame = pl.DataFrame({"m": "a", "interval_start_utc": 0, "quantile": levels, "predicted_kwh": levels}).with_columns(
+        actual_kwh=pl.lit(actual)
+    )
+    found = values(quantile_errors(frame, ["m"]))["crps_share"]
+    assert found == pytest.approx((actual**2 - actual + 1 / 3) / actual, rel=1e-3)
 
 
 def test_band_metrics_need_the_band() -> None:

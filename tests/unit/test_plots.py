@@ -103,11 +103,27 @@ def test_bars_and_calibration() -> None:
     assert pixels(plots.calibration(frame)).std() > 5
 
 
+def test_models_keep_their_colour_and_parts_their_order() -> None:
+    names = ["seasonal_naive", "publisher", "demand_blend"]
+    colours = plots.model_colours(names, ours="demand_blend")
+    assert plots.model_colours([*names, "z"], ours="demand_blend").items() >= colours.items()
+    assert len(set(colours.values())) == 3
+    frame = pl.DataFrame(
+        {"part": ["a", "b", "a"], "model_name": [names[1], names[1], names[2]], "value": [2.0, 3.0, 1.0]}
+    )
+    drawn = pixels(plots.errors_by(frame, "By part", unit="%", label="part", colours=colours)).astype(int)
+    for name in names[1:]:
+        rgb = np.array([int(colours[name][i : i + 2], 16) for i in (1, 3, 5)])
+        assert (np.abs(drawn - rgb).sum(axis=2) < 40).sum() > 5, name
+
+
 def test_nothing_to_draw_is_no_error() -> None:
     assert pixels(plots.forecast_band(quantiles().clear(), "Nothing")).size
     assert pixels(plots.series(actual().clear(), "Nothing")).size
     assert pixels(plots.row_counts_by_day(pl.DataFrame(schema={"day": pl.Date, "rows": pl.Int64}))).size
     assert pixels(plots.feature_importance({})).size
+    nothing = pl.DataFrame(schema={"part": pl.String, "model_name": pl.String, "value": pl.Float64})
+    assert pixels(plots.errors_by(nothing, "Nothing", unit="%", label="", colours={"a": "#000000"})).size
 
 
 def test_markdown_carries_the_picture() -> None:

@@ -119,3 +119,9 @@ def test_nothing_to_evaluate() -> None:
 
 def test_backtest_id_follows_its_inputs() -> None:
     assert backtest_id(weeks=1, last_issue=LAST) != backtest_id(weeks=2, last_issue=LAST)
+
+
+def test_of_two_publishers_the_one_in_time_counts() -> None:
+    late = _published().with_columns(publisher=pl.lit("a"), known_at_utc=pl.col("known_at_utc") + DAY)
+    found = _run(zone_frame(), pl.concat([late, _published()]), weeks=1)
+    assert found["publisher"].drop_nulls().unique().to_list() == ["TSO"]

@@ -93,3 +93,95 @@ def test_scores_do_not_depend_on_the_order_of_rows() -> None:
     actual = _actuals(random.uniform(50, 150, 24).tolist())
     shuffled = said.sample(fraction=1.0, shuffle=True, seed=3)
     assert backtest_scores(said, actual, {}).equals(backtest_scores(shuffled, actual, {}))
+
+
+def _days(values: list[float], model: str, count: int, noise: float = 0.0) -> pl.DataFrame:
+    random = np.random.default_rng(len(model))
+    return pl.concat(
+        _day((np.array(values) + noise * random.normal(size=len(values))).tolist(), model=model).with_columns(
+            pl.col("issued_at_utc", "interval_start_utc") + d * DAY
+        )
+        for d in range(count)
+    )
+
+
+def _context(said: pl.DataFrame) -> pl.DataFrame:
+    date = pl.col("interval_start_utc").dt.date()
+    return said.select(
+        "meter_id",
+        "issued_at_utc",
+        "interval_start_utc",
+        date.alias("local_date"),
+        pl.col("interval_start_utc").dt.hour().cast(pl.Int32).alias("local_hour"),
+        pl.when(date.dt.weekday() >= 6).then(pl.lit("weekend")).otherwise(pl.lit("working_day")).alias("day_type"),
+        pl.when(pl.col("interval_start_utc").dt.hour() < 12).then(-1.0).alias("temperature_c"),
+    ).unique()
+
+
+def test_slices_of_a_kind_by_hour_month_quarter_kind_of_day_and_temperature() -> None:
+    said = pl.concat([_days([110.0] * 24, "ours", 40), _days([90.0] * 24, "seasonal_naive", 40)])
+    actual = _actuals([100.0] * 24 * 40)
+    scores = backtest_scores(said, actual, {"m": "zone"}, _context(said))
+    table("monitoring.backtest_scores").conform(scores)
+    of_kind = scores.filter(meter_id="all:zone", model_name="ours", metric="mae")
+    hours = dict(of_kind.select("slice", "n").iter_rows())
+    assert hours["all"] == 24 * 40
+    assert hours["hour:07"] == 40
+    assert hours["month:2022-01"] == 24 * 30
+    assert hours["quarter:2022Q1"] == 24 * 40
+    assert hours["day_type:weekend"] + hours["day_type:working_day"] == 24 * 40
+    assert hours["temperature:below 0"] == 12 * 40
+    assert {name.split(":")[0] for name in hours} == {
+        "all", "lead", "hour", "month", "quarter", "day_type", "temperature"
+    }  # fmt: skip
+    assert len([name for name in hours if name.startswith("temperature:")]) == 1  # none for hours without weather
+    peaks = set(scores.filter(metric="peak_error")["slice"].str.split(":").list.first())
+    assert peaks == {"all", "month", "quarter", "day_type"}
+    assert set(scores.filter(meter_id="m")["slice"].str.split(":").list.first()) == {"all", "lead"}
+
+
+@pytest.mark.parametrize(
+    ("temperature", "band"), [(-0.1, "below 0"), (0.0, "0 to 5"), (24.9, "20 to 25"), (25.0, "above 25")]
+)
+def test_bands_of_temperature_begin_at_their_lower_end(temperature: float, band: str) -> None:
+    said = _day([110.0] * 24)
+    context = _context(said).with_columns(temperature_c=pl.lit(temperature))
+    scores = backtest_scores(said, _actuals([100.0] * 24), {"m": "zone"}, context)
+    assert scores.filter(pl.col("slice").str.starts_with("temperature"))["slice"].unique().to_list() == [
+        f"temperature:{band}"
+    ]
+
+
+def test_the_test_against_the_publisher_is_of_daily_errors() -> None:
+    said = pl.concat(
+        [
+            _days([101.0] * 24, "ours", 30, noise=1.0),
+            _days([110.0] * 24, "seasonal_naive", 30, noise=1.0),
+            _days([105.0] * 24, "publisher", 30, noise=1.0),
+        ]
+    )
+    scores = backtest_scores(said, _actuals([100.0] * 24 * 30), {"m": "zone"})
+    tests = scores.filter(pl.col("metric").str.starts_with("dm_"))
+    assert set(tests["meter_id"]) == {"all:zone"}
+    assert set(tests["slice"]) == {"all"}
+    assert set(tests["n"]) == {30}
+    assert set(tests["model_name"]) == {"ours", "seasonal_naive"}
+    assert _value(scores, "dm_statistic", meter="all:zone") < -10 < 10
+    assert _value(scores, "dm_statistic", "seasonal_naive", "all:zone") > 10
+    assert _value(scores, "dm_p_value", meter="all:zone") < 1e-6
+
+
+def test_few_days_are_no_test_and_equal_forecasts_do_not_differ() -> None:
+    few = pl.concat([_days([101.0] * 24, "ours", 9, 1.0), _days([105.0] * 24, "publisher", 9, 1.0)])
+    scores = backtest_scores(few, _actuals([100.0] * 24 * 9), {"m": "zone"})
+    assert not scores.filter(pl.col("metric").str.starts_with("dm_")).height
+    same = pl.concat([_days([101.0] * 24, "ours", 12), _days([101.0] * 24, "publisher", 12)])
+    scores = backtest_scores(same, _actuals([100.0] * 24 * 12), {"m": "zone"})
+    assert (_value(scores, "dm_statistic", meter="all:zone"), _value(scores, "dm_p_value", meter="all:zone")) == (0, 1)
+
+
+def test_no_skill_against_a_model_that_was_scored_on_other_meters() -> None:
+    said = pl.concat([_day([110.0] * 24), _day([11.0] * 24, meter="n"), _day([105.0] * 24, model="publisher")])
+    actual = pl.concat([_actuals([100.0] * 24), _actuals([10.0] * 24, meter="n")])
+    scores = backtest_scores(said, actual, {"m": "zone", "n": "zone"})
+    assert set(scores.filter(metric="skill_publisher")["meter_id"]) == {"m"}
