@@ -125,7 +125,7 @@ def _fit_one(frame: pl.DataFrame, recency: Sequence[str]) -> _Regression:
     demand = frame["demand_kwh"].cast(pl.Float64).to_numpy()
     scale = float(np.abs(demand).mean()) or 1.0
     terms = _terms(frame, temperatures, start, trend=trend)
-    alpha = RECENCY_ALPHA if recency else ALPHA
+    alpha = RECENCY_ALPHA if len(temperatures) > 1 else ALPHA
     model = Ridge(alpha=alpha, fit_intercept=False, solver="cholesky").fit(terms, demand / scale)
     return _Regression(model, scale, temperatures, start, trend)
 
