@@ -28,6 +28,7 @@ CHANGING_DEGREES = (
     "hard_heating_degrees",
     "cooling_degrees",
     "cooling_mean_24h",
+    "wind_heating",
 )
 WEATHER_COLUMNS = (
     "temperature_c",
@@ -44,6 +45,7 @@ WEATHER_COLUMNS = (
     "hard_heating_degrees_c",
     "cooling_degrees_c",
     *DEGREE_MEANS,
+    "wind_heating_c",
     *(f"{name}_change_{hours}h_c" for name in CHANGING_DEGREES for hours in (24, 48, 168)),
     "relative_humidity_pct",
     "wind_speed_ms",
@@ -113,21 +115,26 @@ WEATHER_FEATURES = (
     "temperature_change_last_day_c",
     "temperature_change_72h_c",
 )
+PUBLISHED = "published_log_ratio"
 METER_CODE = "meter_code"
 CATEGORICAL_FEATURES = ("day_type_code", "day_group_code", METER_CODE)
 RATIO_LIMIT = 4.0  # |log ratio| beyond this (a factor of 55) says that the level is wrong, not the demand
 
 
-def feature_names(*, weather: bool, meters: bool = False) -> tuple[str, ...]:
+def feature_names(*, weather: bool, meters: bool = False, published: bool = False) -> tuple[str, ...]:
     """The ordered features of the demand models: calendar and demand, and weather where the meters have it.
 
-    `meters` adds the number of the meter, for kinds whose few meters are told apart.
+    `meters` adds the number of the meter, for kinds whose few meters are told apart; `published` what others had said.
 
     >>> len(feature_names(weather=False)) < len(feature_names(weather=True))
     True
     """
     return (
-        CALENDAR_FEATURES + DEMAND_FEATURES + (WEATHER_FEATURES if weather else ()) + ((METER_CODE,) if meters else ())
+        CALENDAR_FEATURES
+        + DEMAND_FEATURES
+        + (WEATHER_FEATURES if weather else ())
+        + ((METER_CODE,) if meters else ())
+        + ((PUBLISHED,) if published else ())
     )
 
 
@@ -184,6 +191,7 @@ def derived(frame: pl.DataFrame, *, offset: float, meters: Sequence[str] = ()) -
     return frame.with_columns(
         *ratios,
         log_ratio(median, offset).alias("demand_same_weekday_median_log_ratio"),
+        log_ratio(pl.col("published_demand_kwh"), offset).alias(PUBLISHED),
         pl.col("demand_morning_ratio").clip(0.05, 20.0).log().alias("morning_log_ratio"),
         pl.col("day_type").replace_strict(list(DAY_TYPES), range(4), default=0).alias("day_type_code"),
         pl.col("day_group").replace_strict(list(DAY_GROUPS), range(4), default=0).alias("day_group_code"),
@@ -224,3 +232,20 @@ def design_matrix(frame: pl.DataFrame, names: tuple[str, ...], *, offset: float,
     """
     chosen = derived(frame, offset=offset, meters=meters).select(pl.col(n).cast(pl.Float64) for n in names)
     return np.ascontiguousarray(chosen.fill_null(math.nan).to_numpy())
+
+
+def place_heating(frame: pl.DataFrame) -> Matrix:
+    """Rows x places: how much colder each of a meter's places is than their mean, in degrees that ask for heating.
+
+    Places are in order of their ids, each meter's its own; 0 where a meter has fewer, or one is unknown. No columns
+    where no meter has two.
+    """
+    places = frame.select(pl.col("heating_by_place_c").list.len().max()).item()
+    if places is None or places < 2:
+        return np.zeros((frame.height, 0))
+    apart = (pl.element() - pl.element().mean()).cast(pl.Float64)
+    padded = frame.select(
+        pl.col("heating_by_place_c").list.eval(apart).list.get(place, null_on_oob=True).fill_null(0.0).alias(str(place))
+        for place in range(places)
+    )
+    return padded.fill_nan(0.0).to_numpy()

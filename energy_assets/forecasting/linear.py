@@ -19,6 +19,7 @@ from energy_assets.forecasting.features import Matrix
 
 HOURS = 24
 OUTLIER = 4.0  # robust standard deviations
+DEGREES = ("temperature_change", "heating_", "hard_heating_", "cooling_", "wind_heating")
 LIMIT = 6.0  # standardised values beyond this are limited: a linear model follows an absurd input without end
 
 
@@ -75,9 +76,7 @@ def linear_columns(matrix: Matrix, names: Sequence[str]) -> Matrix:
     if "temperature_c" in at:
         for n in ("temperature_c", "temperature_mean_24h_c", "temperature_mean_72h_c"):
             columns += [np.maximum(15 - at[n], 0), np.maximum(at[n] - 20, 0), np.maximum(8 - at[n], 0)]
-        columns += [
-            at[n] for n in names if n.startswith(("temperature_change", "heating_", "hard_heating_", "cooling_"))
-        ]
+        columns += [at[n] for n in names if n.startswith(DEGREES)]
         # offices do not heat at weekends, and start cold on Mondays
         rest = (day == 7) | (at["is_holiday"] > 0)
         for kind in (rest, (day == 6) & ~rest, (day == 1) & ~rest):

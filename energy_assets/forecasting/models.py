@@ -22,6 +22,7 @@ from energy_assets.forecasting.linear import HourlyRidge, linear_columns
 QUANTILES = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
 MEDIAN = 0.5
 MODEL_NAME = "demand_blend"
+WITH_PUBLISHER = "_with_publisher"  # in the name of a model that also knows what a publisher had said
 MEMBERS = ("ridge", "boosted_ridge", "direct_trees", "own_ridge")  # the last where meters are told apart
 # a season seen once is remembered by heart: this member learns the season from weather and demand only
 SEASON_FEATURES = ("day_of_year", "year_sin_1", "year_cos_1", "year_sin_2", "year_cos_2")

@@ -40,6 +40,7 @@ from energy_assets.forecasting.models import (
     MEDIAN,
     MODEL_NAME,
     QUANTILES,
+    WITH_PUBLISHER,
     Params,
     PointModel,
     TrainedModel,
@@ -67,7 +68,14 @@ class NotEnoughHistory(ValueError):  # noqa: N818 - it says what is missing
 
 
 def train(
-    frame: pl.DataFrame, *, kind: str, as_of: datetime, seed: int = 7, threads: int = 1, params: Params | None = None
+    frame: pl.DataFrame,
+    *,
+    kind: str,
+    as_of: datetime,
+    seed: int = 7,
+    threads: int = 1,
+    params: Params | None = None,
+    published: bool = False,
 ) -> TrainedModel:
     """Train the model of one kind of meter on what was known at `as_of`.
 
@@ -79,6 +87,7 @@ def train(
         seed: of LightGBM's sampling; ignored, like `threads`, where `params` is given.
         threads: LightGBM threads; another number is another model version.
         params: all parameters.
+        published: learn from `published_demand_kwh` too, known in every row; the model's name says so.
 
     Raises:
         NotEnoughHistory: under 14 days with usable rows.
@@ -95,7 +104,7 @@ def train(
     rows = subsample(rows, params.max_rows)
     meters = told_apart(rows["meter_id"].unique())
     count = rows["meter_id"].n_unique()
-    names = feature_names(weather=weather, meters=bool(meters))
+    names = feature_names(weather=weather, meters=bool(meters), published=published)
     offset = ratio_offset(rows)
     matrix = design_matrix(rows, names, offset=offset, meters=meters)
     target = rows.select(log_ratio(pl.col("demand_kwh"), offset)).to_series().to_numpy()
@@ -126,7 +135,7 @@ def train(
     metrics = _held_out_metrics(rows, folds, trailing, raw, target, offset)
     final = _fit_point(matrix, near, names, params, weights)
     return TrainedModel(
-        name=f"{MODEL_NAME}_{kind}",
+        name=f"{MODEL_NAME}{WITH_PUBLISHER if published else ''}_{kind}",
         kind=kind,
         version=_version(kind, as_of, names, params, matrix, target),
         as_of_utc=as_of,

@@ -17,7 +17,8 @@ meters as (
 newest as (
     select greatest(
         coalesce((select max(load_id) from {{ ref('int_demand_versions') }}), -1),
-        coalesce((select max(load_id) from {{ ref('stg_weather') }}), -1)
+        coalesce((select max(load_id) from {{ ref('stg_weather') }}), -1),
+        coalesce((select max(load_id) from {{ ref('stg_published_forecasts') }}), -1)
     ) as load_id
 ),
 
@@ -69,6 +70,17 @@ touched as (
         and new_weather.day_start_utc >= issues.target_start_utc - interval '{{ weather_hours_back + 24 }} hours'
         and new_weather.day_start_utc < issues.target_end_utc
     inner join {{ ref('int_meter_locations') }} as locations using (location_id)
+
+    union
+
+    select existing.meter_id, existing.issued_at_utc
+    from existing
+    inner join {{ ref('stg_published_forecasts') }} as published
+        on existing.meter_id = published.meter_id
+        and published.load_id > {{ seen }}
+        and existing.issued_at_utc >= published.known_at_utc
+        and published.interval_start_utc >= existing.target_start_utc
+        and published.interval_start_utc < existing.target_end_utc
 ),
 
 asked as (

@@ -4,7 +4,7 @@
 {% macro day_ahead_changing() %}
     {{- return([
         'heating_degrees', 'heating_mean_12h', 'heating_mean_24h', 'heating_mean_72h', 'hard_heating_degrees',
-        'cooling_degrees', 'cooling_mean_24h'
+        'cooling_degrees', 'cooling_mean_24h', 'wind_heating'
     ]) -}}
 {% endmacro %}
 
@@ -32,10 +32,16 @@ zones as (
 ),
 
 zone_places as (
-    select distinct zones.zone_number, locations.location_id
-    from zones
-    inner join place_sets using (places)
-    inner join {{ ref('int_meter_locations') }} as locations using (meter_id)
+    select
+        zone_number,
+        location_id,
+        count(*) over (partition by zone_number) as place_count
+    from (
+        select distinct zones.zone_number, locations.location_id
+        from zones
+        inner join place_sets using (places)
+        inner join {{ ref('int_meter_locations') }} as locations using (meter_id)
+    ) as places
 ),
 
 weather_hours as (
@@ -72,6 +78,13 @@ weather_known as (
         {{ exact_mean(degrees_below('weather.temperature_c', 17)) }} as heating_degrees_c,
         {{ exact_mean(degrees_below('weather.temperature_c', 12)) }} as hard_heating_degrees_c,
         {{ exact_mean(degrees_below('-weather.temperature_c', -20)) }} as cooling_degrees_c,
+        {{ exact_mean(
+            degrees_below('weather.temperature_c', 17) ~ ' * sqrt(greatest(0, weather.wind_speed_ms))'
+        ) }} as wind_heating_c,
+        -- a model may weigh the places; where one is missing, none is told from the other
+        case when count(weather.temperature_c) = max(zone_places.place_count) then list(
+            {{ degrees_below('weather.temperature_c', 17) }} order by weather.location_id
+        ) end as heating_by_place_c,
         max(weather.issued_at_utc) as weather_issued_at_utc,
         -- of assumed and reported the more doubtful
         min(weather.issue_basis) as issue_basis

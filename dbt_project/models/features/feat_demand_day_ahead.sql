@@ -18,6 +18,21 @@ with {{ day_ahead_forecasts(weather_hours_back) }},
 
 {{ day_ahead_weather(weather_hours_back) }},
 
+-- what others had published by the issue time; the newest of each hour
+published_known as (
+    select
+        forecasts.forecast_number,
+        published.interval_start_utc,
+        arg_max(published.energy_kwh, (published.known_at_utc, published.publisher)) as energy_kwh
+    from forecasts
+    inner join {{ ref('int_published_by_hour') }} as published
+        on forecasts.meter_id = published.meter_id
+        and published.interval_start_utc >= forecasts.target_start_utc
+        and published.interval_start_utc < forecasts.target_end_utc
+        and published.known_at_utc <= forecasts.issued_at_utc
+    group by all
+),
+
 target_hours as (
     select
         forecasts.*,
@@ -79,6 +94,8 @@ select
     weather.heating_mean_24h_c,
     weather.heating_mean_72h_c,
     weather.cooling_mean_24h_c,
+    weather.wind_heating_c,
+    weather.heating_by_place_c,
     {%- for name in day_ahead_changing() %}
     {%- for hours in [24, 48, 168] %}
     weather.{{ name }}_change_{{ hours }}h_c,
@@ -118,6 +135,7 @@ select
     end as demand_last_day_same_hour_kwh,
     morning.demand_morning_ratio,
     weather_days.temperature_mean_c as temperature_last_day_mean_c,
+    published.energy_kwh as published_demand_kwh,
     newest.load_id
 from localised as hours
 cross join newest
@@ -137,6 +155,8 @@ left join target_weather as weather
     and hours.issued_at_utc = weather.issued_at_utc
     and hours.interval_start_utc = weather.valid_at_utc
     and hours.target_start_utc = weather.target_start_utc
+left join published_known as published
+    on hours.forecast_number = published.forecast_number and hours.interval_start_utc = published.interval_start_utc
 left join weather_days
     on hours.zone_number = weather_days.zone_number
     and hours.issued_at_utc = weather_days.issued_at_utc

@@ -56,6 +56,7 @@ class Contender(Protocol):
 # name -> module: each module has `fit_<name>`
 CONTENDERS: Mapping[str, str] = {
     "demand_blend": "ours",
+    "demand_blend_with_publisher": "ours",
     "seasonal_naive": "reference",
     "calendar_temperature": "reference",
     "recency_regression": "reference",

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from energy_assets.forecasting.features import Matrix, design_matrix, log_ratio
+from energy_assets.forecasting.features import PUBLISHED, Matrix, design_matrix, log_ratio, place_heating
 from energy_assets.forecasting.linear import linear_columns, scaled
 from energy_assets.forecasting.models import MEDIAN, QUANTILES, TrainedModel, uncross
 from energy_assets.forecasting.online import bands, errors, weights
@@ -19,6 +19,7 @@ from energy_assets.forecasting.online.cube import NEVER, Cube
 from energy_assets.forecasting.online.ridge import Family, recursive_ridge
 
 FAMILY = Family()
+PLACES_DEGREES = 2.0  # scale of the differences between places: what they are for most
 WITH_TREES = (0, 2, 3, 5)  # of the family: those that the trees' correction is added to as well
 KEYS = ("meter_id", "issued_at_utc", "interval_start_utc")
 RECORD_DAYS = 90  # issue days before the first one asked for that count
@@ -83,10 +84,15 @@ def _experts(
     if not model.follows:
         return median, distances
     columns = scaled(linear_columns(matrix, model.features), model.point.ridge.mean, model.point.ridge.scale)
+    if model.needs_weather:
+        columns = np.column_stack([columns, place_heating(rows) / PLACES_DEGREES])
     meter = rows.select(pl.col("meter_id").rank("dense").cast(pl.Int64) - 1).to_series().to_numpy()
     cell = meter * 24 + matrix[:, model.features.index("local_hour")].astype(np.int64)
     issued = rows["issued_at_utc"].dt.epoch("us").to_numpy().astype(np.int64)
     renewed = recursive_ridge(columns, target, cell, issued, known, FAMILY)[recent]
     renewed = np.where(np.isfinite(renewed), renewed, median)  # too few rows yet: the model speaks for them
     trees = (members[:, 1] - members[:, 0])[:, None]  # what the boosted trees add to their regression
-    return np.column_stack([median, members[:, 1:], renewed, renewed[:, WITH_TREES] + trees]), distances
+    said = [median, members[:, 1:], renewed, renewed[:, WITH_TREES] + trees]
+    if PUBLISHED in model.features:
+        said.append(matrix[recent][:, [model.features.index(PUBLISHED)]])
+    return np.column_stack(said), distances

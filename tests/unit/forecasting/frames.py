@@ -63,6 +63,9 @@ def features(series: pl.DataFrame, *, kind: str = "zone", weather: bool = True) 
         (17 - t).clip(lower_bound=0).alias("heating_degrees_c"),
         (12 - t).clip(lower_bound=0).alias("hard_heating_degrees_c"),
         (t - 20).clip(lower_bound=0).alias("cooling_degrees_c"),
+        ((17 - t).clip(lower_bound=0) * (1 + pl.col("local_hour") % 3)).alias("wind_heating_c"),
+        pl.concat_list((17 - t).clip(lower_bound=0), (15 - t).clip(lower_bound=0)).alias("heating_by_place_c"),
+        (pl.col("kwh") * 1.02).alias("published_demand_kwh"),
         (pl.col("local_date").cast(INSTANT) - DAY + ISSUE_HOUR * HOUR).alias("issued_at_utc"),
     )
     base = base.with_columns(

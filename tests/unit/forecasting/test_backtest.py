@@ -86,14 +86,6 @@ def test_labels_of_the_last_week_change_nothing_before_they_were_known() -> None
     late = _run(poisoned, _published())
     known = pl.col("issued_at_utc") <= second_refit
     assert late.filter(known).equals(_plain().filter(known))
-    first_refit = LAST - 13 * DAY
-    earlier = zone_frame().with_columns(
-        pl.when(pl.col("label_known_at_utc") > first_refit).then(1e9).otherwise("demand_kwh").alias("demand_kwh")
-    )
-    changed = _run(earlier, _published())
-    before = pl.col("issued_at_utc") < second_refit
-    assert changed.filter(before, median).equals(_plain().filter(before, median))
-    assert not changed.filter(~before).equals(_plain().filter(~before))
 
 
 def test_a_forecast_published_after_the_day_began_is_none() -> None:

@@ -137,7 +137,7 @@ def test_an_unknown_setting_is_named(name: str) -> None:
 def test_the_names() -> None:
     assert set(DEFAULT) <= set(CONTENDERS)
     assert set(EXTRAS) <= set(CONTENDERS)
-    assert set(QUICK) | {"demand_blend", "seasonal_naive"} == set(CONTENDERS)
+    assert set(QUICK) | {"demand_blend", "demand_blend_with_publisher", "seasonal_naive"} == set(CONTENDERS)
     with pytest.raises(
         UnknownContender, match="no model is called 'oracle'; there are calendar_temperature, demand_blend"
     ):
