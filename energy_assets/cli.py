@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 
 from energy_assets.settings import PROJECT_ROOT
+from energy_assets.tuning_command import tune
 
 warehouse_option = click.option(
     "--warehouse",
@@ -142,6 +143,8 @@ def _use(warehouse: Path) -> None:
     """The one way a warehouse is chosen, for this process and those it starts."""
     os.environ["ENERGY_WAREHOUSE"] = str(warehouse.expanduser().resolve())
 
+
+main.add_command(tune)
 
 if __name__ == "__main__":
     main()

@@ -84,7 +84,6 @@ def store(address: str) -> tuple[str, str | None]:
     else:
         folder = Path(address.removeprefix("file://").removeprefix("file:")).expanduser().absolute()
         address = f"sqlite:///{folder / 'mlflow.db'}"
-    folder.mkdir(parents=True, exist_ok=True)
     return address, (folder / "artifacts").as_uri()
 
 
@@ -93,6 +92,8 @@ def _log(address: str, model: AnyModel, artefact: Path, plots: Mapping[str, byte
     from mlflow.entities import Metric, Param, RunTag
 
     uri, artefacts = store(address)
+    if artefacts:
+        Path(artefacts.removeprefix("file://")).mkdir(parents=True, exist_ok=True)
     client = MlflowClient(tracking_uri=uri)
     known = client.get_experiment_by_name(EXPERIMENT)
     experiment = known.experiment_id if known else client.create_experiment(EXPERIMENT, artifact_location=artefacts)
