@@ -19,9 +19,14 @@ from energy_assets.warehouse.standing import STANDING_FORECASTS
 AS_OF = "known_from_utc <= $as_of AND (known_to_utc IS NULL OR known_to_utc > $as_of)"
 
 
-def kinds_of_meters(con: duckdb.DuckDBPyConnection) -> list[str]:
-    """Kinds that have day-ahead features, in order."""
-    return [r[0] for r in con.execute("SELECT DISTINCT kind FROM features.feat_demand_day_ahead ORDER BY 1").fetchall()]
+def kinds_of_meters(con: duckdb.DuckDBPyConnection, meter_ids: Sequence[str] = ()) -> list[str]:
+    """Kinds that have day-ahead features, in order; of the meters named, if any are."""
+    rows = con.execute(
+        """SELECT DISTINCT kind FROM features.feat_demand_day_ahead
+        WHERE len($meters) = 0 OR list_contains($meters, meter_id) ORDER BY 1""",
+        {"meters": list(meter_ids)},
+    ).fetchall()
+    return [kind for (kind,) in rows]
 
 
 def features_at(con: duckdb.DuckDBPyConnection, issued_at: datetime) -> pl.DataFrame:
@@ -46,9 +51,9 @@ def issue_times(config: WarehouseConfig, *, as_of: datetime, days: int) -> list[
 
 
 def labelled_features(
-    con: duckdb.DuckDBPyConnection, config: WarehouseConfig, *, as_of: datetime, days: int
+    con: duckdb.DuckDBPyConnection, config: WarehouseConfig, *, as_of: datetime, days: int, kind: str | None = None
 ) -> pl.DataFrame:
-    """Features of the issue days before `as_of` with the demand that was known of them by then.
+    """Features of the issue days before `as_of` with the demand that was known of them by then, of a kind or of all.
 
     `demand_kwh` is null where it was not known or is set aside; `label_known_at_utc` says since when it is.
     """
@@ -58,9 +63,9 @@ def labelled_features(
         FROM features.feat_demand_day_ahead f
         LEFT JOIN (SELECT * FROM intermediate.int_demand_versions WHERE {AS_OF}) v
             ON v.meter_id = f.meter_id AND v.interval_start_utc = f.interval_start_utc
-        WHERE f.issued_at_utc IN (SELECT unnest($issues::TIMESTAMPTZ[]))
+        WHERE f.issued_at_utc IN (SELECT unnest($issues::TIMESTAMPTZ[])) AND ($kind IS NULL OR f.kind = $kind)
         ORDER BY f.meter_id, f.issued_at_utc, f.interval_start_utc""",
-        parameters={"as_of": as_of, "issues": issue_times(config, as_of=as_of, days=days)},
+        parameters={"as_of": as_of, "issues": issue_times(config, as_of=as_of, days=days), "kind": kind},
     )
 
 

@@ -90,20 +90,19 @@ def build_backtest(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinit
             raise dg.Failure(str(error), allow_retries=False) from None
         with energy.warehouse.connect() as con:
             ensure_tables(con, [REGISTRY])  # a warehouse of before has none
-            kinds = kinds_of_meters(con)
+            kinds = kinds_of_meters(con, asked.meters)
         # Kinds side by side: most of the work lets go of the interpreter.
         with ThreadPoolExecutor(energy.settings.threads) as pool:
             answers = list(pool.map(lambda kind: _answer(energy, context, asked, kind), kinds))
         for answer in answers:
             if answer.made is not None:
                 _write(energy, asked, answer.made)
-            elif answer.because:
+            if answer.identity is None:
                 context.log.warning(f"no backtest for {answer.kind}: {answer.because}")
-        ids = {answer.kind: answer.identity for answer in answers if answer.identity and not answer.because}
+        ids = {answer.kind: answer.identity for answer in answers if answer.identity is not None}
         if not ids and asked.made_for == "asked":
-            raise dg.Failure(
-                "; ".join(f"{a.kind}: {a.because}" for a in answers if a.because) or "no meter has features"
-            )
+            reasons = [f"{answer.kind}: {answer.because}" for answer in answers]
+            raise dg.Failure("; ".join(reasons) or "no meter has features: nothing was ever known of any")
         yield from _results(energy, asked.as_of, ids)
         if config.report:
             written = {kind: str(write_report(energy.settings, identity)) for kind, identity in ids.items()}
@@ -127,7 +126,7 @@ class Made:
 
 @dataclass(frozen=True)
 class Answer:
-    """The id of a kind's backtest, and what is new of it; or why there is none (empty: nobody asked for the kind)."""
+    """The id of a kind's backtest, and what is new of it; or why there is none."""
 
     kind: str
     identity: str | None = None
@@ -140,8 +139,6 @@ def _answer(energy: WarehouseResource, context: dg.AssetExecutionContext, asked:
     first, last, until = asked.issues.first_time, asked.issues.last_time, asked.until
     with energy.warehouse.connect(read_only=True) as con:
         frame = features_of(con, asked.learned_from, kind=kind, meter_ids=asked.meters)
-        if frame.is_empty() and asked.meters:
-            return Answer(kind)
         meters = frame["meter_id"].unique().sort().to_list()
         since = min(asked.learned_from)
         versions = demand_versions(con, as_of=asked.as_of, since=since, until=until, meter_ids=meters)
