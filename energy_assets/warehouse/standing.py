@@ -1,8 +1,8 @@
 """Which of several forecasts of one issue time stands, and which of several backtests.
 
 Belongs here: the rules, as SQL over `forecasts.*` of the working file or the published copy; the first one is also that
-of `reporting.next_day_demand`. A day that is forecast again after a promotion has the words of two models; a warehouse is
-evaluated every day and whenever somebody asks.
+of `reporting.next_day_demand`. A day that is forecast again after a promotion has the words of two models; a warehouse
+is evaluated every day and whenever somebody asks.
 """
 
 STANDING_FORECASTS = """

@@ -129,20 +129,19 @@ def ensure_features(
     """Makes the features that are missing for the window and the training days before it.
 
     Raises:
-        WrongQuestion: nothing is loaded, or the marts were built by another text of the models.
+        WrongQuestion: what stands was built by another text of the models, or for meters that have changed.
     """
+    project, target = dbt_project(), energy.settings.dbt_target
+    if BuiltWith.of(energy.warehouse, target, project_version(load_manifest(project))).changed:
+        raise WrongQuestion(
+            "marts and features were built by another text of the models, or meters have changed since: "
+            "`energy-assets run` builds them anew"
+        )
     with energy.warehouse.connect(read_only=True) as con:
         row = first_row(con, MISSING, {"issues": asked.learned_from, "meters": list(asked.meters)})
     missing = int(row[0]) if row else 0
     if not missing:
         return
-    project = dbt_project()
-    target = energy.settings.dbt_target
-    if BuiltWith.of(energy.warehouse, target, project_version(load_manifest(project))).changed:
-        raise WrongQuestion(
-            f"features of {missing:,} meter-days are missing, and the marts they would be made from were built for "
-            "other meters or by other SQL: `energy-assets run` builds them anew"
-        )
     context.log.info(f"making features of {missing:,} meter-days, issued at {asked.issues.issue_hour}:00")
     before = dict(os.environ)
     os.environ.update(dbt_environment(energy.config, asked.issues, energy.settings.database))
