@@ -31,6 +31,10 @@ LEFT JOIN forecasts.backtest_forecasts p
     ON p.backtest_id = b.backtest_id AND p.meter_id = b.meter_id AND p.interval_start_utc = b.interval_start_utc
     AND p.publisher IS NOT NULL
 WHERE b.meter_id = $meter AND b.model_name = 'demand_blend'
+    AND b.backtest_id = (
+        SELECT arg_max(r.backtest_id, (r.as_of_utc, r.number))
+        FROM forecasts.backtests r JOIN marts.dim_meters USING (kind) WHERE r.made_for = 'daily' AND meter_id = $meter
+    )
 QUALIFY b.issued_at_utc > max(b.issued_at_utc) OVER () - INTERVAL 7 DAY
 ORDER BY b.interval_start_utc, b.quantile
 """
