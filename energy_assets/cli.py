@@ -93,6 +93,27 @@ def backtest(
 
 @main.command()
 @warehouse_option
+@click.option("--issue-date", type=click.DateTime(["%Y-%m-%d"]), required=True, help="Day on which they were issued.")
+@click.option("--meter", help="Only this meter.")
+def rebuild(warehouse: Path, issue_date: datetime, meter: str | None) -> None:
+    """Make past forecasts again from their models' artefacts and compare them bit by bit; writes nothing."""
+    _use(warehouse)
+    from energy_assets.rebuilding import RebuildError, lines, rebuild
+    from energy_assets.settings import Settings
+    from energy_assets.warehouse import WarehouseBusyError
+
+    try:
+        verdicts = rebuild(Settings(), issue_date.date(), meter)
+    except (RebuildError, WarehouseBusyError) as error:
+        raise click.ClickException(str(error)) from None
+    for line in lines(verdicts):
+        click.echo(line)
+    if not all(v.equal for v in verdicts):
+        sys.exit(1)
+
+
+@main.command()
+@warehouse_option
 def doctor(warehouse: Path) -> None:
     """Check versions, folders, sources.yaml, locks and free disk, and say what to do."""
     _use(warehouse)

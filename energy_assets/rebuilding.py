@@ -7,7 +7,7 @@ Belongs here: which artefact a forecast names, making it again, the comparison. 
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from importlib.metadata import version as installed
@@ -19,12 +19,12 @@ import polars as pl
 
 from energy_assets.config import ConfigError, WarehouseConfig, load_config
 from energy_assets.contracts import TABLES
-from energy_assets.defs.forecasting.issuing import WORSE_THAN_NAIVE, Inputs, say, say_next_quarter
-from energy_assets.forecasting import ArtefactError, Forecast, load
+from energy_assets.defs.forecasting.issuing import WORSE_THAN_NAIVE, say, say_next_quarter
+from energy_assets.forecasting import ArtefactError, TrainedModel, load
 from energy_assets.forecasting.scoring import NAIVE_VERSION
 from energy_assets.schedule import issue_time
 from energy_assets.settings import Settings
-from energy_assets.warehouse import Warehouse, WarehouseBusyError, fetch, first_row
+from energy_assets.warehouse import Warehouse, fetch, first_row
 
 TABLE = TABLES["forecasts.demand_forecasts"]
 KEY = ["model_version", "meter_id", "interval_start_utc", "quantile"]
@@ -77,18 +77,24 @@ def rebuild(settings: Settings, issue_date: date, meter_id: str | None = None) -
     try:
         with Warehouse.of(settings).connect(read_only=True) as con:
             said = _said(con, issued_at, meter_id)
-            inputs = Inputs.at(con, config, issued_at)
-            artefacts = fetch(con, "SELECT model_version, artefact, sha256 FROM forecasts.model_versions ORDER BY 1")
+            parts = said.partition_by("model_version", "kind", maintain_order=True)
+            return [_judged(con, config, settings.folder, rows) for rows in parts]
     except FileNotFoundError as error:
         raise RebuildError(str(error)) from None
-    recorded = {version: (settings.folder / path, sha256) for version, path, sha256 in artefacts.iter_rows()}
-    verdicts = []
-    for (_, kind), rows in said.partition_by("model_version", "kind", as_dict=True, maintain_order=True).items():
-        try:
-            verdicts.append(_compared(rows, _made(rows, str(kind), inputs, config, recorded).rows))
-        except ArtefactError as error:
-            verdicts.append(_verdict(rows, rows.height, reason=str(error)))
-    return verdicts
+
+
+def _judged(con: duckdb.DuckDBPyConnection, config: WarehouseConfig, folder: Path, rows: pl.DataFrame) -> Verdict:
+    """What one model said of one kind of meter against the same made again."""
+    version, kind, issued_at = rows.select("model_version", "kind", "issued_at_utc").row(0)
+    if kind == "machine":  # its model is trained at each issue, from what was known then
+        made = say_next_quarter(con, issued_at, config.forecast.seed)
+        return _compared(rows, rows.clear() if made is None else made.rows)
+    withheld = bool((rows["quality_reason"] == WORSE_THAN_NAIVE).any())
+    try:
+        model = _model(con, folder, version)
+    except ArtefactError as error:
+        return _verdict(rows, rows.height, reason=str(error))
+    return _compared(rows, say(con, config, issued_at, kind, model, withheld=withheld).rows)
 
 
 def _said(con: duckdb.DuckDBPyConnection, issued_at: datetime, meter_id: str | None) -> pl.DataFrame:
@@ -112,24 +118,19 @@ def _said(con: duckdb.DuckDBPyConnection, issued_at: datetime, meter_id: str | N
     return rows
 
 
-def _made(
-    said: pl.DataFrame, kind: str, inputs: Inputs, config: WarehouseConfig, recorded: Mapping[str, tuple[Path, str]]
-) -> Forecast:
-    """The forecasts of a kind, by the model that the rows name.
+def _model(con: duckdb.DuckDBPyConnection, folder: Path, model_version: str) -> TrainedModel | None:
+    """The model that rows name; None for those that were said without one.
 
     Raises:
-        ArtefactError: the model is not recorded, or its file is lost, was changed, or is of another format.
+        ArtefactError: it is not recorded, or its file is lost, was changed, or is of another format.
     """
-    version = said["model_version"][0]
-    if kind == "machine":  # its model is trained at each issue, from what was known then
-        return say_next_quarter(inputs, config.forecast.seed)
-    if version == NAIVE_VERSION:  # the kind had no model
-        return say(inputs, kind, None)
-    if version not in recorded:
-        raise ArtefactError(f"forecasts.model_versions knows no model {version}")
-    path, sha256 = recorded[version]
-    withheld = (said["quality_reason"] == WORSE_THAN_NAIVE).any()
-    return say(inputs, kind, load(path, sha256=sha256), withheld=withheld)
+    if model_version == NAIVE_VERSION:
+        return None
+    sql = "SELECT artefact, sha256 FROM forecasts.model_versions WHERE model_version = ?"
+    found = first_row(con, sql, [model_version])
+    if found is None:
+        raise ArtefactError(f"forecasts.model_versions knows no model {model_version}")
+    return load(folder / found[0], sha256=found[1])
 
 
 def _compared(said: pl.DataFrame, made: pl.DataFrame) -> Verdict:
@@ -181,6 +182,3 @@ def lines(verdicts: list[Verdict]) -> Iterator[str]:
             yield f"      first: {v.first_difference}"
         if v.reason:
             yield f"      reason: {v.reason}"
-
-
-__all__ = ["RebuildError", "Verdict", "WarehouseBusyError", "lines", "rebuild"]

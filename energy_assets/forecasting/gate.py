@@ -15,6 +15,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import zip_longest
 
 import polars as pl
 
@@ -131,22 +132,27 @@ def compare(ours: pl.DataFrame, theirs: pl.DataFrame, actuals: pl.DataFrame) -> 
     return Comparison(daily.height, ours_mean, theirs_mean, p_better, p_worse, harmed, spared)
 
 
-def newest_says(models: Sequence[TrainedModel], features: pl.DataFrame) -> pl.DataFrame:
-    """Forecasts of each issue day by the newest of the models that was trained by then; days before all are left out.
+def newest_says(models: Sequence[TrainedModel], rows: pl.DataFrame, *, since: datetime) -> pl.DataFrame:
+    """What would have been issued from `since` on, each day by the newest of the models that was trained by then.
+
+    Days before all of them are left out.
 
     Args:
         models: of one kind.
-        features: columns of `features.feat_demand_day_ahead` of that kind; labels are not looked at.
+        rows: columns of `features.feat_demand_day_ahead` with `demand_kwh` and `label_known_at_utc`, of that kind; each
+            issue day is forecast from what was known by then, days before `since` among it.
+        since: first issue time.
     """
-    rows = features.drop("demand_kwh", "label_known_at_utc", strict=False)
     ordered = sorted(models, key=lambda model: model.as_of_utc)
-    ends = [model.as_of_utc for model in ordered[1:]]
-    parts = [forecast(rows.clear(), None).rows]
-    for number, model in enumerate(ordered):  # a handful: one per week
-        due = rows.filter(pl.col("issued_at_utc") >= model.as_of_utc)
-        if number < len(ends):
-            due = due.filter(pl.col("issued_at_utc") < ends[number])
-        parts.append(forecast(due, model).rows)
+    issued = pl.col("issued_at_utc")
+    features = rows.drop("demand_kwh", "label_known_at_utc", strict=False)
+    parts = [forecast(features.clear(), None).rows]
+    for model, successor in zip_longest(ordered, ordered[1:]):  # a handful: one per week
+        due = features.filter(issued >= max(since, model.as_of_utc))
+        if successor is not None:
+            due = due.filter(issued < successor.as_of_utc)
+        if due.height:
+            parts.append(forecast(due, model, rows).rows)
     return pl.concat(parts)
 
 

@@ -6,6 +6,7 @@ against a series' own history (`residuals.py`), which forecasts are looked at.
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
 
 from energy_assets.metrics import point_errors, quantile_errors
@@ -21,8 +22,9 @@ COLUMNS = ("meter_id", "days", "wape", "outside_80", "allowed_80", "outside_90",
 def recent_bands(forecasts: pl.DataFrame, actuals: pl.DataFrame) -> pl.DataFrame:
     """Share of the intervals outside the 80 and 90 % bands per meter, and over all meters (`all`).
 
-    The limit is the quantile of a binomial distribution with the band's nominal share and two trials per day: errors of
-    one day and of one weather are no independent trials, so that a day of misses is one misfortune and not 24.
+    The limit is the quantile of a binomial distribution with the band's nominal share and two trials per day, times the
+    root of the number of meters: errors of one day and of one weather are no independent trials. A day of misses is one
+    misfortune and not 24.
 
     Args:
         forecasts: meter_id, issued_at_utc, interval_start_utc, quantile (0.05, 0.1, 0.5, 0.9, 0.95 among them),
@@ -42,13 +44,10 @@ def recent_bands(forecasts: pl.DataFrame, actuals: pl.DataFrame) -> pl.DataFrame
     value = pl.col("value")
     shares = {f"outside_{band}": 1 - value.filter(pl.col("metric") == f"coverage_{band}").first() for band in BANDS}
     wape = value.filter(pl.col("metric") == "wape").first()
-    days = both.group_by("of").agg(days=pl.col("issued_at_utc").n_unique().cast(pl.Int64))
-    scores = (
-        found.group_by("of")
-        .agg(wape=wape, **shares)
-        .join(days, on="of")
-        .join(_allowed(days["days"].unique().sort()), on="days", how="left")
+    counted = both.group_by("of").agg(
+        days=pl.col("issued_at_utc").n_unique().cast(pl.Int64), meters=pl.col("meter_id").n_unique()
     )
+    scores = _with_limits(found.group_by("of").agg(wape=wape, **shares).join(counted, on="of"))
     stays = pl.all_horizontal(pl.col(f"outside_{band}") <= pl.col(f"allowed_{band}") for band in BANDS)
     return (
         scores.with_columns(within=pl.when(pl.col("days") >= LEAST_DAYS).then(stays), meter_id="of")
@@ -57,10 +56,10 @@ def recent_bands(forecasts: pl.DataFrame, actuals: pl.DataFrame) -> pl.DataFrame
     )
 
 
-def _allowed(days: pl.Series) -> pl.DataFrame:
-    """The highest share outside each band that chance explains, per number of days."""
+def _with_limits(scores: pl.DataFrame) -> pl.DataFrame:
+    """With the highest share outside each band that chance explains."""
     from scipy.stats import binom  # a second of import that loading the package should not cost
 
-    trials = days.to_numpy() * HOURS_PER_DAY
+    trials = np.rint(HOURS_PER_DAY * scores["days"].to_numpy() * np.sqrt(scores["meters"].to_numpy()))
     limits = {f"allowed_{band}": binom.ppf(CHANCE, trials, 1 - band / 100) / trials for band in BANDS}
-    return pl.DataFrame({"days": days.cast(pl.Int64), **limits}, schema_overrides=dict.fromkeys(limits, pl.Float64))
+    return scores.with_columns(pl.Series(name, limit, dtype=pl.Float64) for name, limit in limits.items())

@@ -86,13 +86,14 @@ def recent_error_within_band(bands: pl.DataFrame) -> dg.AssetCheckResult:
     """Rows of `Watch.bands`: a kind fails over all its meters; the meters that are furthest out are named."""
     outside = bands.filter(pl.col("meter_id") == "all", ~pl.col("within")) if bands.height else bands
     table = [
-        "| kind | model | days | WAPE | outside 80 % (allowed) | outside 90 % (allowed) |",
+        "| kind | model | days | WAPE (in training) | outside 80 % (allowed) | outside 90 % (allowed) |",
         "|---|---|---|---|---|---|",
     ]
     metadata: dict[str, Any] = {"outside": ", ".join(outside["kind"]) if outside.height else "none"}
     for row in bands.filter(pl.col("meter_id") == "all").iter_rows(named=True) if bands.height else ():
         shares = " | ".join(f"{row[f'outside_{b}']:.0%} ({row[f'allowed_{b}']:.0%})" for b in (80, 90))
-        table.append(f"| {row['kind']} | {row['model_version']} | {row['days']} | {row['wape'] or 0:.2%} | {shares} |")
+        wape = f"{_share(row['wape'])} ({_share(row['held_out_wape'])})"
+        table.append(f"| {row['kind']} | {row['model_version']} | {row['days']} | {wape} | {shares} |")
     if outside.height:
         worst = bands.filter(pl.col("meter_id") != "all", ~pl.col("within")).sort("outside_80", descending=True)
         metadata["worst_meters"] = ", ".join(worst["meter_id"].head(WORST)) or "none alone"
@@ -104,3 +105,7 @@ def recent_error_within_band(bands: pl.DataFrame) -> dg.AssetCheckResult:
         severity=dg.AssetCheckSeverity.WARN,
         metadata=metadata | {"last_fortnight": dg.MetadataValue.md("\n".join(table))},
     )
+
+
+def _share(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:.2%}"

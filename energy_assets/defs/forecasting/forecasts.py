@@ -10,10 +10,10 @@ import polars as pl
 from energy_assets import plots
 from energy_assets.contracts import TABLES
 from energy_assets.defs.forecasting.checks import ARTEFACTS, DECISIONS_KEY, VERSIONS_KEY
-from energy_assets.defs.forecasting.issuing import Inputs, say, say_next_quarter
+from energy_assets.defs.forecasting.issuing import say, say_next_quarter
 from energy_assets.defs.forecasting.models import FEATURES
 from energy_assets.defs.forecasting.registry import champion, model_name
-from energy_assets.defs.frames import issue_forecasts, meters
+from energy_assets.defs.frames import issue_forecasts, kinds_of_meters, meters
 from energy_assets.defs.issues import run_issues
 from energy_assets.defs.metadata import plot, table_metadata, table_spec
 from energy_assets.defs.resources import POOL, WarehouseResource
@@ -96,13 +96,15 @@ def build_forecasts(partitions: dg.PartitionsDefinition[str], timezone: str) -> 
 def _forecast(
     energy: WarehouseResource, con: duckdb.DuckDBPyConnection, issued_at: datetime
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    inputs = Inputs.at(con, energy.config, issued_at)
+    config, folder = energy.config, energy.settings.folder
     made = []
-    for kind in inputs.kinds:
-        standing = champion(con, energy.settings.folder, model_name(kind), issued_at)
-        made.append(say(inputs, kind, standing and standing.model, withheld=standing is not None and standing.withheld))
-    if inputs.machines.height:
-        made.append(say_next_quarter(inputs, energy.config.forecast.seed))
+    for kind in kinds_of_meters(con):
+        standing = champion(con, folder, model_name(kind), issued_at)
+        model, withheld = (None, False) if standing is None else (standing.model, standing.withheld)
+        made.append(say(con, config, issued_at, kind, model, withheld=withheld))
+    machines = say_next_quarter(con, issued_at, config.forecast.seed)
+    if machines is not None:
+        made.append(machines)
     if not made:
         return TABLE.empty().drop("revision", "dagster_run_id"), TABLE.empty().select(
             "meter_id", reason="quality_reason"

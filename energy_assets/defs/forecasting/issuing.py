@@ -7,7 +7,6 @@ making them again (`energy_assets.rebuilding`). Does not belong here: which mode
 from __future__ import annotations
 
 from datetime import datetime
-from typing import NamedTuple
 
 import duckdb
 import polars as pl
@@ -19,57 +18,54 @@ from energy_assets.defs.frames import features_at, labelled_features, machine_fe
 WORSE_THAN_NAIVE = "model_worse_than_naive"
 
 
-class Inputs(NamedTuple):
-    """All that may reach the forecasts of an issue time: features of its day, features and demand of days before."""
-
-    issued_at: datetime
-    features: pl.DataFrame
-    recent: pl.DataFrame
-    machines: pl.DataFrame
-
-    @classmethod
-    def at(cls, con: duckdb.DuckDBPyConnection, config: WarehouseConfig, issued_at: datetime) -> Inputs:
-        """What was known at an issue time, whenever it is asked."""
-        return cls(
-            issued_at,
-            features_at(con, issued_at),
-            labelled_features(con, config, as_of=issued_at, days=forecasting.WINDOW_DAYS),
-            machine_features(con, issued_at=issued_at),
-        )
-
-    @property
-    def kinds(self) -> list[str]:
-        """Kinds of meters that have features, in order."""
-        return [str(kind) for kind in self.features["kind"].unique().sort().to_list()]
-
-
 def say(
-    inputs: Inputs, kind: str, model: forecasting.TrainedModel | None, *, withheld: bool = False
+    con: duckdb.DuckDBPyConnection,
+    config: WarehouseConfig,
+    issued_at: datetime,
+    kind: str,
+    model: forecasting.TrainedModel | None,
+    *,
+    withheld: bool = False,
 ) -> forecasting.Forecast:
-    """The next local day of every meter of a kind.
+    """The next local day of every meter of a kind, from what was known at the issue time, whenever it is asked.
 
     Args:
-        inputs: what was known.
+        con: the working file.
+        config: the warehouse's settings: how far back a model may learn.
+        issued_at: the issue time.
         kind: the kind of meter.
         model: its model, or None: all forecasts are fallbacks then.
         withheld: whether the naive forecast speaks for the model: all are fallbacks with the reason
             `model_worse_than_naive`, with bands from the naive value's errors in the model's training.
     """
-    of_kind = inputs.features.filter(pl.col("kind") == kind)
-    if model is None or not withheld:
-        return forecasting.forecast(of_kind, model, inputs.recent.filter(pl.col("kind") == kind))
-    # the fallback is made as for meters of which too little is known to ask the model
-    said = forecasting.forecast(of_kind.with_columns(known_days=pl.lit(0, dtype=pl.Int32)), model)
-    reason = pl.col("quality_reason").replace("too_few_days", WORSE_THAN_NAIVE)
-    return forecasting.Forecast(said.rows.with_columns(reason), said.skipped)
+    due = features_at(con, issued_at).filter(pl.col("kind") == kind)
+    if model is None or due.is_empty():
+        return forecasting.forecast(due, None)
+    if withheld:  # the fallback is made as for meters of which too little is known to ask the model
+        said = forecasting.forecast(due.with_columns(known_days=pl.lit(0, dtype=pl.Int32)), model)
+        reason = pl.col("quality_reason").replace("too_few_days", WORSE_THAN_NAIVE)
+        return forecasting.Forecast(said.rows.with_columns(reason), said.skipped)
+    days = history_days(model, config)
+    return forecasting.forecast(due, model, labelled_features(con, config, as_of=issued_at, days=days, kind=kind))
 
 
-def say_next_quarter(inputs: Inputs, seed: int) -> forecasting.Forecast:
-    """Machines have a model per issue: a fortnight of quarter hours trains in a second, and wear changes them."""
+def say_next_quarter(con: duckdb.DuckDBPyConnection, issued_at: datetime, seed: int) -> forecasting.Forecast | None:
+    """The next quarter hour of machines; None where there are none.
+
+    They have a model per issue: a fortnight of quarter hours trains in a second, and wear changes them.
+    """
+    machines = machine_features(con, issued_at=issued_at)
+    if machines.is_empty():
+        return None
     model: forecasting.MachineModel | None
     try:
-        model = forecasting.train_machines(inputs.machines, as_of=inputs.issued_at, seed=seed)
+        model = forecasting.train_machines(machines, as_of=issued_at, seed=seed)
     except forecasting.NotEnoughHistory:
         model = None
-    newest = inputs.machines.filter(pl.col("issued_at_utc") == pl.col("issued_at_utc").max())
+    newest = machines.filter(pl.col("issued_at_utc") == pl.col("issued_at_utc").max())
     return forecasting.forecast_machines(newest, model)
+
+
+def history_days(model: forecasting.TrainedModel, config: WarehouseConfig) -> int:
+    """Issue days that a forecast looks back: all that may be learned from where meters' regressions learn on."""
+    return config.forecast.training_days if model.follows else forecasting.WINDOW_DAYS

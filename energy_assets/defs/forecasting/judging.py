@@ -1,13 +1,13 @@
 """Models held against what has come true: what the gate is asked at an issue time, and with which days.
 
-Belongs here: fetching what was known, the two questions about a standing model (is its predecessor better, is the naive
-forecast), the one about a challenger, the errors of the last fortnight. Does not belong here: the rule
+Belongs here: fetching what was known, the questions about a standing model (is the naive forecast better, is its
+predecessor, does demand stay within its bands), the one about a challenger. Does not belong here: the rule
 (`forecasting.gate`), training, assets.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -16,87 +16,109 @@ import polars as pl
 
 from energy_assets import monitoring
 from energy_assets.config import Promotion, WarehouseConfig
-from energy_assets.defs.forecasting.registry import Standing, champion, model_name, version
-from energy_assets.defs.frames import actuals, labelled_features
+from energy_assets.defs.forecasting.issuing import WORSE_THAN_NAIVE, history_days
+from energy_assets.defs.forecasting.registry import Standing, champion, model_name
+from energy_assets.defs.frames import actuals, features_of, issue_times, labelled_features
 from energy_assets.forecasting import TrainedModel, gate
+from energy_assets.warehouse import fetch
 
 BAND_DAYS = 14
+ISSUED = f"""
+SELECT meter_id, issued_at_utc, interval_start_utc, quantile, demand_kwh, quality FROM forecasts.demand_forecasts
+WHERE issued_at_utc >= $since AND issued_at_utc < $last AND model_version = $version
+QUALIFY revision = max(revision) OVER (PARTITION BY meter_id, issued_at_utc, interval_start_utc, quantile)
+    AND NOT bool_or(coalesce(quality_reason = '{WORSE_THAN_NAIVE}', FALSE)) OVER (PARTITION BY issued_at_utc)
+ORDER BY meter_id, issued_at_utc, interval_start_utc, quantile"""
 
 
 class Watch:
-    """The standing models over the issue days of a run; what a model says of them is computed once.
+    """The standing models over the issue days of a run, judged at each by what was known then.
 
-    A day that is watched later, or in a range, is watched with what was known at its issue time.
+    What a champion has issued is its word. Of days without (a range of days is issued after it is watched, the naive
+    forecast may have spoken) it is made once for the whole run; corrections since then count there as not yet known.
     """
 
-    def __init__(
-        self, con: duckdb.DuckDBPyConnection, folder: Path, config: WarehouseConfig, *, first: datetime, last: datetime
-    ) -> None:
-        self.folder, self.rule = folder, config.forecast.promotion
+    def __init__(self, folder: Path, config: WarehouseConfig, *, first: datetime, last: datetime) -> None:
+        self.folder, self.config, self.rule = folder, config, config.forecast.promotion
         self.window = timedelta(weeks=self.rule.weeks)
-        reach = max(self.window, timedelta(days=BAND_DAYS))
-        days = (last - first + reach).days + 1  # a day more, should the clock have changed
-        self.features = labelled_features(con, config, as_of=last, days=days).drop("demand_kwh", "label_known_at_utc")
+        self.since, self.last = first - max(self.window, timedelta(days=BAND_DAYS)), last
         self.said: dict[str, pl.DataFrame] = {}
-
-    def demotion(self, con: duckdb.DuckDBPyConnection, kind: str, at: datetime) -> pl.DataFrame | None:
-        """The decision that the predecessor is put back, if it is to be: asked in the first weeks after a promotion."""
-        standing = champion(con, self.folder, model_name(kind), at)
-        if standing is None or standing.decision != "promoted" or standing.predecessor is None:
-            return None
-        predecessor = version(con, self.folder, standing.predecessor)
-        if predecessor is None or standing.since < at - self.window:
-            return None
-        found = gate.compare(
-            self._says(predecessor, standing.since, at),
-            self._says(standing.model, standing.since, at),
-            actuals(con, as_of=at, since=standing.since),
-        )
-        return gate.demotion(model_name(kind), predecessor.version, standing.model.version, found, self.rule, at=at)
 
     def withholding(self, con: duckdb.DuckDBPyConnection, kind: str, at: datetime) -> pl.DataFrame | None:
         """The decision that the naive forecast speaks for the champion from now on, or no longer, if it is to be."""
         standing = champion(con, self.folder, model_name(kind), at)
         if standing is None:
             return None
-        since = at - self.window
-        ours = self._says(standing.model, since, at)
-        naive = gate.naive_says(_between(self.features.filter(pl.col("kind") == kind), since, at))
+        since = max(at - self.window, standing.model.as_of_utc)
+        ours = _between(self._says(con, standing.model), since, at)
+        issues = ours["issued_at_utc"].unique().sort().to_list()
+        naive = gate.naive_says(features_of(con, issues, kind=kind))
         found = gate.compare(naive, ours, actuals(con, as_of=at, since=since))
         return gate.withholding(
             model_name(kind), standing.model.version, found, self.rule, at=at, withheld=standing.withheld
         )
 
     def bands(self, con: duckdb.DuckDBPyConnection, kinds: list[str], at: datetime) -> pl.DataFrame:
-        """How often demand of the last fortnight left the champions' bands as calibrated in training.
+        """How often demand left the champions' bands in the last fortnight.
 
         Returns:
-            Columns of `monitoring.recent_bands`, and model_version.
+            Columns of `monitoring.recent_bands`, with kind, model_version and held_out_wape of its training.
         """
         since, parts = at - timedelta(days=BAND_DAYS), []
         known = actuals(con, as_of=at, since=since)
         for kind in kinds:
             standing = champion(con, self.folder, model_name(kind), at)
             if standing is not None:
-                said = self._says(standing.model, since, at).filter(pl.col("quality") == "primary")
-                found = monitoring.recent_bands(said, known)
+                said = _between(self._says(con, standing.model), since, at).filter(pl.col("quality") == "primary")
+                trained = standing.model.metrics.get("wape")
                 parts.append(
-                    found.with_columns(pl.lit(kind).alias("kind"), model_version=pl.lit(standing.model.version))
+                    monitoring.recent_bands(said, known).with_columns(
+                        kind=pl.lit(kind),
+                        model_version=pl.lit(standing.model.version),
+                        held_out_wape=pl.lit(trained, dtype=pl.Float64),
+                    )
                 )
         return pl.concat(parts) if parts else pl.DataFrame()
 
-    def _says(self, model: TrainedModel, since: datetime, at: datetime) -> pl.DataFrame:
+    def _says(self, con: duckdb.DuckDBPyConnection, model: TrainedModel) -> pl.DataFrame:
         if model.version not in self.said:
-            features = self.features.filter(pl.col("kind") == model.kind)
-            self.said[model.version] = gate.newest_says([model], features)
-        return _between(self.said[model.version], since, at)
+            issued = fetch(con, ISSUED, {"since": self.since, "last": self.last, "version": model.version})
+            since = max(self.since, model.as_of_utc)
+            days = issue_times(self.config, as_of=self.last, days=(self.last - since).days + 1)
+            due = [at for at in days if at >= since and at not in set(issued["issued_at_utc"])]
+            made = issued.clear()
+            if due:
+                reach = (self.last - due[0]).days + 1 + history_days(model, self.config)
+                rows = labelled_features(con, self.config, as_of=self.last, days=reach, kind=model.kind)
+                said = gate.newest_says([model], rows, since=due[0])
+                made = said.filter(pl.col("issued_at_utc").is_in(due)).select(issued.columns)
+            self.said[model.version] = pl.concat([issued, made])
+        return self.said[model.version]
+
+
+def demotion(
+    standing: Standing, predecessor: TrainedModel, rows: pl.DataFrame, rule: Promotion, *, at: datetime
+) -> pl.DataFrame | None:
+    """The decision that the predecessor is put back, if it is to be: asked in the first weeks after a promotion.
+
+    Args:
+        standing: the champion, put in its place by a promotion.
+        predecessor: the model that was in its place.
+        rows: features with the demand that was known at `at`, of the kind.
+        rule: what is asked for.
+        at: instant of the decision.
+    """
+    before, after = (_between(gate.newest_says([m], rows, since=standing.since), standing.since, at)
+                     for m in (predecessor, standing.model))  # fmt: skip
+    found = gate.compare(before, after, rows)
+    return gate.demotion(standing.model.name, predecessor.version, standing.model.version, found, rule, at=at)
 
 
 def challenge(
     candidate: TrainedModel,
     standing: Standing,
     rows: pl.DataFrame,
-    before: list[TrainedModel],
+    before: Sequence[TrainedModel],
     train: Callable[[datetime], TrainedModel],
     rule: Promotion,
     *,
@@ -112,20 +134,20 @@ def challenge(
         candidate: the challenger.
         standing: the champion.
         rows: features with the demand that was known at `at`, of the kind.
-        before: challengers trained since the champion and before `at`.
+        before: models of the weeks before `at`.
         train: the recipe as of an instant.
         rule: what is asked for.
         at: instant of the decision.
     """
     earliest = at - timedelta(weeks=rule.weeks)
     since = earliest if standing.withheld else max(earliest, standing.model.as_of_utc)
-    alike = [model for model in before if same_recipe(model, candidate)]
+    alike = [m for m in before if m.as_of_utc > standing.model.as_of_utc and same_recipe(m, candidate)]
     begun = any(model.as_of_utc <= since for model in alike)
     repeats_the_champion = since == standing.model.as_of_utc and same_recipe(standing.model, candidate)
     stand_ins = alike if begun or repeats_the_champion else [train(since), *alike]
     days = _between(rows, since, at)
-    theirs = gate.naive_says(days) if standing.withheld else gate.newest_says([standing.model], days)
-    found = gate.compare(gate.newest_says(stand_ins, days), theirs, days)
+    theirs = gate.naive_says(days) if standing.withheld else gate.newest_says([standing.model], rows, since=since)
+    found = gate.compare(gate.newest_says(stand_ins, rows, since=since), theirs, days)
     return gate.promotion(
         candidate.name, candidate.version, standing.model.version, found, rule, at=at, withheld=standing.withheld
     )

@@ -14,7 +14,7 @@ import polars as pl
 from energy_assets import forecasting, plots
 from energy_assets.defs.forecasting import checks
 from energy_assets.defs.forecasting.checks import ARTEFACTS, DECISIONS_KEY, VERSIONS_KEY
-from energy_assets.defs.forecasting.judging import Watch, challenge
+from energy_assets.defs.forecasting.judging import Watch, challenge, demotion
 from energy_assets.defs.forecasting.registry import (
     DECISIONS,
     VERSIONS,
@@ -23,6 +23,7 @@ from energy_assets.defs.forecasting.registry import (
     model_name,
     record,
     trained_between,
+    version,
 )
 from energy_assets.defs.frames import kinds_of_meters, labelled_features
 from energy_assets.defs.issues import Issues, run_issues
@@ -33,7 +34,7 @@ from energy_assets.warehouse import fetch
 
 FEATURES = dg.AssetKey(["features", "feat_demand_day_ahead"])
 LABELS = dg.AssetKey(["intermediate", "int_demand_versions"])
-Trained = tuple[forecasting.TrainedModel, pl.DataFrame]  # a model and the decision on it
+Trained = tuple[forecasting.TrainedModel, list[pl.DataFrame]]  # a model and the decisions, the last one on it
 
 
 class ModelsConfig(dg.Config):
@@ -91,30 +92,23 @@ def _first_models(
 
     def work(kind: str) -> Trained:
         model = forecasting.train(frame.filter(pl.col("kind") == kind), kind=kind, as_of=at, seed=schedule.seed)
-        return model, gate.first(model.name, model.version, at=at)
+        return model, [gate.first(model.name, model.version, at=at)]
 
     return _trained(context, energy, due, work)
 
 
 def _watch(context: dg.AssetExecutionContext, energy: WarehouseResource, issues: Issues) -> pl.DataFrame:
     """Champions held against what has come true at each issue time; the fortnight before the last one's as bands."""
+    watch = Watch(energy.settings.folder, energy.config, first=issues.first_time, last=issues.last_time)
     with energy.warehouse.connect(read_only=True) as con:
         kinds = kinds_of_meters(con)
-        watch = Watch(
-            con,
-            energy.settings.folder,
-            energy.config,
-            first=issues.first_time,
-            last=issues.last_time,
-        )
     for at in issues.times:
         with energy.warehouse.transaction() as con:
             for kind in kinds:
-                for ask in (watch.demotion, watch.withholding):
-                    decision = ask(con, kind, at)
-                    if decision is not None:
-                        record(con, decision)
-                        _tell(context, decision)
+                decision = watch.withholding(con, kind, at)
+                if decision is not None:
+                    record(con, decision)
+                    _tell(context, decision)
     with energy.warehouse.connect(read_only=True) as con:
         return watch.bands(con, kinds, issues.last_time)
 
@@ -122,32 +116,36 @@ def _watch(context: dg.AssetExecutionContext, energy: WarehouseResource, issues:
 def _challengers(
     context: dg.AssetExecutionContext, energy: WarehouseResource, at: datetime
 ) -> dict[str, forecasting.TrainedModel]:
-    """A challenger, as of `at`, for each kind whose champion was trained before."""
+    """A challenger, as of `at`, for each kind whose champion was trained before, after a look back at its promotion."""
     folder, schedule = energy.settings.folder, energy.config.forecast
     rule, learned = schedule.promotion, timedelta(days=schedule.training_days)
-    weeks = timedelta(weeks=rule.weeks)
+    window = timedelta(weeks=rule.weeks)
     with energy.warehouse.connect(read_only=True) as con:
         standing = {kind: champion(con, folder, model_name(kind), at) for kind in kinds_of_meters(con)}
-        due = {kind: model for kind, model in standing.items() if model is not None and model.trained_at < at}
-        frame = (
-            labelled_features(con, energy.config, as_of=at, days=schedule.training_days + 7 * rule.weeks)
-            if due
-            else pl.DataFrame()
-        )
-        before = {
-            kind: trained_between(con, folder, model_name(kind), max(stands.trained_at, at - 2 * weeks), at)
+        due = {kind: stands for kind, stands in standing.items() if stands is not None and stands.trained_at < at}
+        frame = pl.DataFrame()
+        if due:
+            frame = labelled_features(con, energy.config, as_of=at, days=(learned + window).days)
+        replaced = {
+            kind: version(con, folder, stands.predecessor)
             for kind, stands in due.items()
+            if stands.decision == "promoted" and stands.predecessor is not None and stands.since >= at - window
         }
+        others = {kind: trained_between(con, folder, model_name(kind), at - 2 * window, at) for kind in due}
 
     def work(kind: str) -> Trained:
-        of_kind = frame.filter(pl.col("kind") == kind)
+        rows, stands, predecessor = frame.filter(pl.col("kind") == kind), due[kind], replaced.get(kind)
 
         def train(as_of: datetime) -> forecasting.TrainedModel:
-            window = of_kind.filter(pl.col("issued_at_utc") >= as_of - learned)
-            return forecasting.train(window, kind=kind, as_of=as_of, seed=schedule.seed)
+            known = rows.filter(pl.col("issued_at_utc") >= as_of - learned)
+            return forecasting.train(known, kind=kind, as_of=as_of, seed=schedule.seed)
 
+        back = None if predecessor is None else demotion(stands, predecessor, rows, rule, at=at)
+        if predecessor is not None and back is not None:
+            stands = stands._replace(model=predecessor, withheld=False)
         model = train(at)
-        return model, challenge(model, due[kind], of_kind, before[kind], train, rule, at=at)
+        judged = challenge(model, stands, rows, others[kind], train, rule, at=at)
+        return model, [judged] if back is None else [back, judged]
 
     return _trained(context, energy, list(due), work)
 
@@ -171,16 +169,19 @@ def _trained(
         if isinstance(outcome, str):
             context.log.warning(f"no model for {kind}: {outcome}; its meters get the fallback forecast")
         else:
-            trained[kind], decision = outcome
-            _record(energy, trained[kind], decision, context.run.run_id)
-            _tell(context, decision)
+            trained[kind], decisions = outcome
+            _record(energy, trained[kind], decisions, context.run.run_id)
+            for decision in decisions:
+                _tell(context, decision)
     return trained
 
 
-def _record(energy: WarehouseResource, model: forecasting.TrainedModel, decision: pl.DataFrame, run_id: str) -> None:
+def _record(
+    energy: WarehouseResource, model: forecasting.TrainedModel, decisions: Sequence[pl.DataFrame], run_id: str
+) -> None:
     """The artefact first, the rows after: a row never names a file that is not there."""
     path, sha256 = forecasting.save(model, energy.settings.models / model.name / model.version)
-    verdict = decision.row(0, named=True)
+    verdict = decisions[-1].row(0, named=True)
     row = forecasting.version_row(
         model,
         role="challenger",
@@ -190,7 +191,8 @@ def _record(energy: WarehouseResource, model: forecasting.TrainedModel, decision
         sha256=sha256,
     ).with_columns(dagster_run_id=pl.lit(run_id))
     with energy.warehouse.transaction() as con:
-        record(con, decision, row)
+        for decision in decisions:
+            record(con, decision, row)
 
 
 def _tell(context: dg.AssetExecutionContext, decision: pl.DataFrame) -> None:

@@ -187,19 +187,31 @@ def test_the_naive_forecast_speaks_where_it_is_better_until_it_is_worse() -> Non
 
 def test_each_day_is_forecast_by_the_newest_model_trained_by_then() -> None:
     later = replace(zone_model(), version="later", as_of_utc=AS_OF + 7 * DAY)
-    rows = gate.newest_says([later, zone_model()], zone_frame())
+    rows = gate.newest_says([later, zone_model()], zone_frame(), since=START)
     by = rows.group_by("model_version").agg(pl.col("issued_at_utc").min(), last=pl.col("issued_at_utc").max())
     spans = {version: (first, last) for version, first, last in by.iter_rows()}
     assert spans == {
         zone_model().version: (AS_OF, AS_OF + 6 * DAY),
         "later": (AS_OF + 7 * DAY, zone_frame()["issued_at_utc"].max()),
     }
-    assert gate.newest_says([], zone_frame()).is_empty()
+    assert gate.newest_says([], zone_frame(), since=START).is_empty()
+    since = gate.newest_says([later, zone_model()], zone_frame(), since=AS_OF + 10 * DAY)
+    assert since["model_version"].unique().to_list() == ["later"]
+    assert since["issued_at_utc"].min() == AS_OF + 10 * DAY
+
+
+def test_a_day_is_forecast_from_what_was_known_by_then() -> None:
+    day, later = AS_OF + 3 * DAY, pl.col("label_known_at_utc") > AS_OF + 3 * DAY
+    wild = zone_frame().with_columns(demand_kwh=pl.when(later).then(1e6).otherwise("demand_kwh"))
+    said = [gate.newest_says([zone_model()], f, since=day) for f in (zone_frame(), wild)]
+    first = [rows.filter(pl.col("issued_at_utc") == day) for rows in said]
+    assert first[0].equals(first[1])
+    assert not said[0].equals(said[1])  # the days after have learned from it
 
 
 def test_models_that_were_trained_are_told_apart_by_days_that_they_had_not_learned_from() -> None:
     known = zone_frame().filter(pl.col("label_known_at_utc") <= NOW)
-    ours, theirs = (gate.newest_says([m], zone_frame()) for m in (zone_model(), worse_model()))
+    ours, theirs = (gate.newest_says([m], zone_frame(), since=AS_OF) for m in (zone_model(), worse_model()))
     found = compare(ours, theirs, known)
     assert found.days == 24  # issued on days 100 to 123; the day after the last one is not over
     assert found.better(RULE)
