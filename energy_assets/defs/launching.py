@@ -81,12 +81,13 @@ def launch_backtest(
         asked = Evaluation.of(BacktestConfig.model_validate(question), config, warehouse, run)
     except WrongQuestion as error:
         raise LaunchError(str(error)) from None
-    ours: dict[str, object] = {"ops": {"backtest": {"config": REPORT["ops"]["backtest"]["config"] | dict(question)}}}
+    [(op, defaults)] = REPORT["ops"].items()
+    run_config = {"ops": {op: {"config": {**defaults["config"], **question}}}}
     with dg.DagsterInstance.get() as instance:
         for run_id in repair_dead_runs(instance):
             say(f"run {run_id} had been killed; marked failed")
         say(f"evaluating {asked.settings['start_date']} to {asked.settings['end_date']} with what was known on {day}")
-        events = _executor(settings)(backtest_job, instance, day, day, ours)
+        events = _executor(settings)(backtest_job, instance, day, day, run_config)
     [made] = [
         event.step_materialization_data.materialization
         for event in events

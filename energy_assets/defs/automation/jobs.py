@@ -8,7 +8,7 @@ import dagster as dg
 from energy_assets.settings import Settings
 
 RETRAIN = {"ops": {"forecast_models": {"config": {"retrain": True}}}}
-REPORT = {"ops": {"backtest": {"config": {"report": True}}}}
+REPORT = {"ops": {"rolling_origin": {"config": {"report": True}}}}
 
 
 @dg.failure_hook(name="report_failure")

@@ -45,7 +45,7 @@ def build_backtest(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinit
     kinds = {"lightgbm", "scikitlearn"}
 
     @dg.multi_asset(
-        name="backtest",
+        name="rolling_origin",
         specs=[
             table_spec(REGISTRY, group="forecasts", kinds=set(), owner="team:forecasting", deps=deps),
             table_spec(FORECASTS, group="forecasts", kinds=kinds, owner="team:forecasting", deps=deps),
