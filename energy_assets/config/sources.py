@@ -188,6 +188,13 @@ class WeatherColumns(Strict):
     solar_irradiance_wm2: str | None = None
 
 
+class SimulatedError(Strict):
+    """An error put on temperatures, to see what forecasting costs where an archive is of short lead."""
+
+    temperature_c: float = Field(gt=0, le=10, description="its standard deviation at each place, °C")
+    correlation_hours: float = Field(12.0, gt=0, le=240, description="after which its correlation has fallen to 37 %")
+
+
 class _Weather(FileSource):
     """What its weather is, and of which place."""
 
@@ -196,6 +203,13 @@ class _Weather(FileSource):
     )
     assumed_issue: PublishedAt = Field(PublishedAt(day=-1, hour=6), description="of forecasts without an issue time")
     location_id: str | None = Field(None, description="the one place of a file without an id column")
+    simulated_error: SimulatedError | None = Field(None, description="error to put on forecasts; observations stay")
+
+    @model_validator(mode="after")
+    def _errors_are_of_forecasts(self) -> _Weather:
+        if self.simulated_error is not None and self.content != "forecast":
+            raise ValueError("simulated_error is for content: forecast; what was measured stays as it is")
+        return self
 
 
 class WeatherFiles(_Weather, _TableFile):

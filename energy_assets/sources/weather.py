@@ -16,6 +16,7 @@ from energy_assets.sources.numbers import with_number
 from energy_assets.sources.readings import Reading, shape
 from energy_assets.sources.sieve import Sieve
 from energy_assets.sources.timestamps import local_hour_of_day
+from energy_assets.sources.weather_error import with_error
 
 WEATHER = "raw.weather"
 LONGEST_FORECAST = timedelta(days=40)
@@ -83,6 +84,8 @@ def finish_weather(
     )
     valid_at = pl.col("valid_at_utc")
     is_forecast = source.content == "forecast"
+    if source.simulated_error is not None and "temperature_c" in columns:
+        sieve.frame = with_error(sieve.frame, source.simulated_error)
     if not is_forecast:
         issued_at, known_at = valid_at, valid_at + pl.duration(minutes=source.publication_lag_minutes)
     else:
