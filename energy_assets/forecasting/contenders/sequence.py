@@ -11,6 +11,7 @@ the median and positive steps away from it, so they never cross.
 from __future__ import annotations
 
 import io
+import logging
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -30,7 +31,7 @@ from energy_assets.forecasting.features import Matrix, from_log_ratio, recent_le
 from energy_assets.forecasting.linear import LIMIT, linear_columns
 from energy_assets.forecasting.models import MEDIAN, QUANTILES, reference_ratio
 
-NETWORK = {"channels": 32, "hidden": 96, "dropout": 0.1, "epochs": 60, "learning_rate": 3e-3, "weight_decay": 1e-2}
+NETWORK = {"channels": 32, "hidden": 96, "dropout": 0.2, "epochs": 60, "learning_rate": 3e-3, "weight_decay": 1e-2}
 DEFAULTS = {"sequence": NETWORK}
 KERNEL, DILATIONS = 4, (1, 4, 16, 64)  # the last step sees 256 hours
 BATCH = 32  # issue days
@@ -179,12 +180,13 @@ def train(
 
 def to_onnx(network: Network, inputs: tuple[Array, Array, Array]) -> bytes:
     """The network for any number of issues, with its weights inside."""
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it warns of packages that nothing here needs
     program = torch.onnx.export(
         network,
         tuple(torch.from_numpy(a[:2]) for a in inputs),
         input_names=list(INPUTS),
         output_names=["quantiles"],
-        dynamic_shapes=tuple({0: "issues"} for _ in inputs),
+        dynamic_shapes=tuple({0: torch.export.Dim.DYNAMIC} for _ in inputs),
         dynamo=True,
         verbose=False,
     )

@@ -30,7 +30,7 @@ BOOSTED = {
 }
 LINEAR_LEAVES = {**BOOSTED, "trees": 300, "num_leaves": 8, "linear_lambda": 1.0}
 RESIDUAL = {**BOOSTED, "trees": 200, "num_leaves": 15, "ridge_alpha": 20.0}
-FOREST = {"trees": 100, "min_samples_leaf": 3, "max_features": 0.33, "max_samples": 0.5}
+FOREST = {"trees": 60, "min_samples_leaf": 3, "max_features": 0.33, "max_samples": 0.5}
 DEFAULTS = {
     "lightgbm": BOOSTED,
     "lightgbm_linear": LINEAR_LEAVES,
