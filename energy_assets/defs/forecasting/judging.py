@@ -19,12 +19,12 @@ from energy_assets.config import Promotion, WarehouseConfig
 from energy_assets.defs.forecasting.issuing import WORSE_THAN_NAIVE, history_days
 from energy_assets.defs.forecasting.registry import Standing, champion, model_name
 from energy_assets.defs.frames import actuals, features_of, issue_times, labelled_features
-from energy_assets.forecasting import TrainedModel, gate
+from energy_assets.forecasting import TrainedModel, forecast, gate
 from energy_assets.warehouse import fetch
 
 BAND_DAYS = 14
 ISSUED = f"""
-SELECT meter_id, issued_at_utc, interval_start_utc, quantile, demand_kwh, quality FROM forecasts.demand_forecasts
+SELECT meter_id, issued_at_utc, interval_start_utc, quantile, demand_kwh FROM forecasts.demand_forecasts
 WHERE issued_at_utc >= $since AND issued_at_utc < $last AND model_version = $version
 QUALIFY revision = max(revision) OVER (PARTITION BY meter_id, issued_at_utc, interval_start_utc, quantile)
     AND NOT bool_or(coalesce(quality_reason = '{WORSE_THAN_NAIVE}', FALSE)) OVER (PARTITION BY issued_at_utc)
@@ -41,7 +41,7 @@ class Watch:
     def __init__(self, folder: Path, config: WarehouseConfig, *, first: datetime, last: datetime) -> None:
         self.folder, self.config, self.rule = folder, config, config.forecast.promotion
         self.window = timedelta(weeks=self.rule.weeks)
-        self.since, self.last = first - max(self.window, timedelta(days=BAND_DAYS)), last
+        self.since, self.last = first - self.window, last
         self.said: dict[str, pl.DataFrame] = {}
 
     def withholding(self, con: duckdb.DuckDBPyConnection, kind: str, at: datetime) -> pl.DataFrame | None:
@@ -58,28 +58,6 @@ class Watch:
             model_name(kind), standing.model.version, found, self.rule, at=at, withheld=standing.withheld
         )
 
-    def bands(self, con: duckdb.DuckDBPyConnection, kinds: list[str], at: datetime) -> pl.DataFrame:
-        """How often demand left the champions' bands in the last fortnight.
-
-        Returns:
-            Columns of `monitoring.recent_bands`, with kind, model_version and held_out_wape of its training.
-        """
-        since, parts = at - timedelta(days=BAND_DAYS), []
-        known = actuals(con, as_of=at, since=since)
-        for kind in kinds:
-            standing = champion(con, self.folder, model_name(kind), at)
-            if standing is not None:
-                said = _between(self._says(con, standing.model), since, at).filter(pl.col("quality") == "primary")
-                trained = standing.model.metrics.get("wape")
-                parts.append(
-                    monitoring.recent_bands(said, known).with_columns(
-                        kind=pl.lit(kind),
-                        model_version=pl.lit(standing.model.version),
-                        held_out_wape=pl.lit(trained, dtype=pl.Float64),
-                    )
-                )
-        return pl.concat(parts) if parts else pl.DataFrame()
-
     def _says(self, con: duckdb.DuckDBPyConnection, model: TrainedModel) -> pl.DataFrame:
         if model.version not in self.said:
             issued = fetch(con, ISSUED, {"since": self.since, "last": self.last, "version": model.version})
@@ -94,6 +72,34 @@ class Watch:
                 made = said.filter(pl.col("issued_at_utc").is_in(due)).select(issued.columns)
             self.said[model.version] = pl.concat([issued, made])
         return self.said[model.version]
+
+
+def recent_bands(
+    con: duckdb.DuckDBPyConnection, folder: Path, config: WarehouseConfig, kinds: Sequence[str], at: datetime
+) -> pl.DataFrame:
+    """How often demand of the last fortnight left the champions' bands as they were calibrated in training.
+
+    What is issued follows the errors of the last days; a model of which that asks much has lost its calibration.
+
+    Returns:
+        Columns of `monitoring.recent_bands`, with kind, model_version and held_out_wape of its training.
+    """
+    parts = []
+    for kind in kinds:
+        standing = champion(con, folder, model_name(kind), at)
+        if standing is None:
+            continue
+        rows = labelled_features(con, config, as_of=at, days=BAND_DAYS, kind=kind)
+        rows = rows.filter(pl.col("issued_at_utc") >= standing.model.as_of_utc)
+        said = forecast(rows, standing.model).rows.filter(pl.col("quality") == "primary")
+        parts.append(
+            monitoring.recent_bands(said, rows).with_columns(
+                kind=pl.lit(kind),
+                model_version=pl.lit(standing.model.version),
+                held_out_wape=pl.lit(standing.model.metrics.get("wape"), dtype=pl.Float64),
+            )
+        )
+    return pl.concat(parts) if parts else pl.DataFrame()
 
 
 def demotion(

@@ -14,7 +14,7 @@ import polars as pl
 from energy_assets import forecasting, plots
 from energy_assets.defs.forecasting import checks
 from energy_assets.defs.forecasting.checks import ARTEFACTS, DECISIONS_KEY, VERSIONS_KEY
-from energy_assets.defs.forecasting.judging import Watch, challenge, demotion
+from energy_assets.defs.forecasting.judging import Watch, challenge, demotion, recent_bands
 from energy_assets.defs.forecasting.registry import (
     DECISIONS,
     VERSIONS,
@@ -99,7 +99,8 @@ def _first_models(
 
 def _watch(context: dg.AssetExecutionContext, energy: WarehouseResource, issues: Issues) -> pl.DataFrame:
     """Champions held against what has come true at each issue time; the fortnight before the last one's as bands."""
-    watch = Watch(energy.settings.folder, energy.config, first=issues.first_time, last=issues.last_time)
+    folder, config = energy.settings.folder, energy.config
+    watch = Watch(folder, config, first=issues.first_time, last=issues.last_time)
     with energy.warehouse.connect(read_only=True) as con:
         kinds = kinds_of_meters(con)
     for at in issues.times:
@@ -110,7 +111,7 @@ def _watch(context: dg.AssetExecutionContext, energy: WarehouseResource, issues:
                     record(con, decision)
                     _tell(context, decision)
     with energy.warehouse.connect(read_only=True) as con:
-        return watch.bands(con, kinds, issues.last_time)
+        return recent_bands(con, folder, config, kinds, issues.last_time)
 
 
 def _challengers(
