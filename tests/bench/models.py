@@ -120,17 +120,19 @@ def accuracy(folder: Path, names: list[str]) -> pl.DataFrame:
 def table(errors: pl.DataFrame, costs: Mapping[str, Mapping[str, float]]) -> str:
     """Markdown: a row per model, best first by the mean of its WAPE over the kinds; MAE and pinball of one kind."""
     kinds = errors["kind"].unique().sort().to_list()
-    wape = (100 * pl.col("wape")).round(2)
+    wape = 100 * pl.col("wape")
     columns = (
         errors.with_columns(wape).pivot("kind", index="model_name", values="wape", sort_columns=True)
         if len(kinds) > 1
-        else errors.select("model_name", wape.alias(kinds[0]), *(_rounded(c) for c in ("mae", "pinball")))
+        else errors.select(
+            "model_name", wape.alias(kinds[0]), *(pl.col(c).alias(f"{c} kWh") for c in ("mae", "pinball"))
+        )
     )
     spent = pl.DataFrame(
         {
             "model_name": list(costs),
-            "fit CPU s": [round(cost["fit_s"], 1) for cost in costs.values()],
-            "score CPU s": [round(cost["score_s"], 2) for cost in costs.values()],
+            "fit CPU s": [cost["fit_s"] for cost in costs.values()],
+            "score CPU s": [cost["score_s"] for cost in costs.values()],
             "memory MB": [round(cost["peak_mb"]) for cost in costs.values()],
         }
     )
@@ -138,10 +140,16 @@ def table(errors: pl.DataFrame, costs: Mapping[str, Mapping[str, float]]) -> str
         columns.sort(pl.mean_horizontal(kinds))
         .join(spent, on="model_name", how="left", maintain_order="left")
         .rename({"model_name": "model", **{kind: f"{kind}, WAPE %" for kind in kinds}})
-        .select(pl.all().cast(pl.String).fill_null(""))
     )
     lines = [shown.columns, ["---"] * shown.width, *shown.iter_rows()]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return "\n".join(f"| {' | '.join(_cell(value) for value in line)} |" for line in lines)
+
+
+def _cell(value: object) -> str:
+    """Two digits after the point where they count."""
+    if isinstance(value, float):
+        return f"{value:.2f}" if value < 100 else f"{value:,.0f}"
+    return "" if value is None else str(value)
 
 
 def put(page: str, name: str, text: str) -> str:
@@ -185,10 +193,6 @@ def compare(warehouse: Path, first: datetime | None, last: datetime | None, refi
     )
     left_out = f" Not installed here and left out: {', '.join(missing)}." if missing else ""
     return f"{table(errors, costs)}\n\n{about}{left_out}"
-
-
-def _rounded(column: str) -> pl.Expr:
-    return pl.col(column).round_sig_figs(4).alias(f"{column} kWh")
 
 
 def _machine() -> str:
