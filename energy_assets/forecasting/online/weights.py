@@ -25,20 +25,21 @@ def combine(experts: Matrix, target: Matrix, known: NDArray[np.int64], issued: N
     """The combined forecast of every meter, day and slot, by what was known at the day's issue time.
 
     Args:
-        experts: meters x days x slots x experts, log ratios; all of them NaN where there is no row.
+        experts: meters x days x slots x experts, log ratios; all of them NaN where there is no row. The first one
+            speaks alone while too little is known to tell.
         target: meters x days x slots, log ratios, NaN where there is no label.
         known: the same shape: since when the label is known.
         issued: issue times of the days.
     """
     result = np.full(target.shape, np.nan)
-    equal = np.full(experts.shape[-1], 1.0 / experts.shape[-1])
+    alone = np.eye(experts.shape[-1])[0]
     for day, instant in enumerate(issued):
         window = slice(max(0, day - WINDOW_DAYS), day)
         usable = (known[:, window] <= instant) & np.isfinite(target[:, window]) & np.isfinite(experts[:, window, :, 0])
         for meter in range(len(target)):  # one small system each; at most `FEW_METERS` meters come here
             seen = usable[meter]
             enough = int(seen.sum()) >= FEWEST_ROWS
-            weights = convex_weights(experts[meter, window][seen], target[meter, window][seen]) if enough else equal
+            weights = convex_weights(experts[meter, window][seen], target[meter, window][seen]) if enough else alone
             # a sum per row, not a product of matrices: the same bits whichever days are asked together
             result[meter, day] = (experts[meter, day] * weights).sum(axis=-1)
     return result
