@@ -11,6 +11,8 @@ import polars as pl
 
 from energy_assets.plots.style import BAND, COLOURS, MUTED, figure, png
 
+AXIS_LETTERS = 66  # that fit below the axis of `errors_by`
+
 
 def feature_importance(importance: Mapping[str, float], title: str = "Feature importance", *, top: int = 15) -> bytes:
     """Horizontal bars of the most important features.
@@ -97,7 +99,7 @@ def errors_by(
             if values:
                 line = [values.get(p, float("nan")) for p in parts]
                 axes.plot(range(len(parts)), line, color=colour, marker="o", markersize=3, linewidth=1.6)
-        every = 1 + len(parts) // 13  # labels that do not run into each other
+        every = -(-sum(len(p) + 1 for p in parts) // AXIS_LETTERS) or 1  # labels must not run into each other
         axes.set_xticks(range(0, len(parts), every), parts[::every])
         axes.set_ylim(bottom=0)
         axes.set_title(title)

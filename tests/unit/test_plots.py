@@ -117,6 +117,15 @@ def test_models_keep_their_colour_and_parts_their_order() -> None:
         assert (np.abs(drawn - rgb).sum(axis=2) < 40).sum() > 5, name
 
 
+def test_labels_of_many_parts_are_thinned() -> None:
+    months = [f"2022-{month:02}" for month in range(1, 13)]
+    frame = pl.DataFrame({"part": months, "model_name": "a", "value": 1.0})
+    drawn = pixels(plots.errors_by(frame, "By month", unit="%", label="month", colours={"a": "#1d6fb8"}))
+    below = (drawn[-45:-25].sum(axis=2) < 600).any(axis=0)  # the row of labels: ink by column
+    gaps = np.diff(np.flatnonzero(below))
+    assert (gaps > 20).sum() == 5  # six labels with room between them
+
+
 def test_nothing_to_draw_is_no_error() -> None:
     assert pixels(plots.forecast_band(quantiles().clear(), "Nothing")).size
     assert pixels(plots.series(actual().clear(), "Nothing")).size
