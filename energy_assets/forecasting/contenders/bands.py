@@ -43,12 +43,22 @@ class Banded:
             due.select(*KEYS, _block(), *LEVEL_COLUMNS), on=KEYS
         )
         moved = (log_ratio(pl.col("demand_kwh"), self.offset) + pl.col("shift")).exp() - self.offset
-        value = pl.when(pl.col("shift") != 0).then(moved.clip(lower_bound=0) * recent_level())
+        value = pl.coalesce(moved.clip(lower_bound=0) * recent_level(), "demand_kwh")
+        median = pl.col("demand_kwh").filter(pl.col("quantile") == MEDIAN).first().over(KEYS)
+        below, above = pl.min_horizontal(value, median), pl.max_horizontal(value, median)
+        level = pl.col("quantile")
         return (
             said.join(self.bands, on=["block", "quantile"], how="left")
-            .with_columns(pl.coalesce(value, "demand_kwh").alias("demand_kwh"))
+            .with_columns(
+                pl.when(level < MEDIAN)
+                .then(below)
+                .when(level > MEDIAN)
+                .then(above)
+                .otherwise(median)
+                .alias("demand_kwh")
+            )
             .sort(*KEYS, "quantile")
-            .with_columns(pl.col("demand_kwh").sort().over(KEYS))  # never crossing
+            .with_columns(pl.col("demand_kwh").sort().over(KEYS))  # what crossed did so on one side of the median
             .select(FORECAST_COLUMNS)
         )
 

@@ -75,9 +75,13 @@ def test_the_model_that_is_judged_was_fitted_before_the_days_that_judge_it() -> 
     assert timedelta(days=20) < asked[0] - asked[1] <= timedelta(days=TRAILING_DAYS)
 
 
-def test_quantiles_do_not_cross_where_the_model_is_far_off() -> None:
+def test_where_the_model_is_far_off_quantiles_do_not_cross_and_the_median_stays() -> None:
     day = one_day(zone_frame())
     said = fit(share=3.0).forecast(day, day)
+    median = said.filter(pl.col("quantile") == 0.5)["demand_kwh"]
+    point = day.sort("meter_id", "interval_start_utc")["demand_last_day_same_hour_kwh"] * 3.0
+    assert median.to_list() == point.to_list()
+    assert said.filter(pl.col("quantile") == 0.05)["demand_kwh"].sum() < 0.6 * median.sum()
     assert said.select(
         (pl.col("demand_kwh").diff().fill_null(0) >= 0).over("meter_id", "interval_start_utc").all()
     ).item()
