@@ -46,7 +46,7 @@ class Forecast(Strict):
     """When forecasts are issued, what they learn from, and how they are judged."""
 
     issue_hour: int = Field(9, ge=0, le=23, description="local hour of the day before")
-    training_days: int = Field(730, ge=14, description="issue days before a model's training that it may learn from")
+    training_days: int = Field(1095, ge=14, description="issue days before a model's training that it may learn from")
     evaluation_weeks: int = Field(4, ge=1, le=104, description="weeks that the rolling-origin evaluation goes back")
     refit_weeks: int = Field(4, ge=1, le=52, description="weeks between two fits in that evaluation")
     seed: int = Field(7, description="of everything random in training")
