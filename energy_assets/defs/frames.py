@@ -23,7 +23,7 @@ def kinds_of_meters(con: duckdb.DuckDBPyConnection, meter_ids: Sequence[str] = (
     """Kinds that have day-ahead features, in order; of the meters named, if any are."""
     rows = con.execute(
         """SELECT DISTINCT kind FROM features.feat_demand_day_ahead
-        WHERE len($meters) = 0 OR list_contains($meters, meter_id) ORDER BY 1""",
+        WHERE len($meters::VARCHAR[]) = 0 OR list_contains($meters::VARCHAR[], meter_id) ORDER BY 1""",
         {"meters": list(meter_ids)},
     ).fetchall()
     return [kind for (kind,) in rows]
@@ -77,7 +77,7 @@ def features_of(
         con,
         """SELECT * EXCLUDE (load_id) FROM features.feat_demand_day_ahead
         WHERE issued_at_utc IN (SELECT unnest($issues::TIMESTAMPTZ[]))
-            AND kind = $kind AND (len($meters) = 0 OR list_contains($meters, meter_id))
+            AND kind = $kind AND (len($meters::VARCHAR[]) = 0 OR list_contains($meters::VARCHAR[], meter_id))
         ORDER BY meter_id, issued_at_utc, interval_start_utc""",
         parameters={"issues": list(issues), "kind": kind, "meters": list(meter_ids)},
     )
@@ -93,7 +93,7 @@ def demand_versions(
             CASE WHEN known_to_utc <= $as_of THEN known_to_utc END AS known_to_utc
         FROM intermediate.int_demand_versions
         WHERE known_from_utc <= $as_of AND interval_start_utc >= $since AND interval_start_utc < $until
-            AND list_contains($meters, meter_id)
+            AND list_contains($meters::VARCHAR[], meter_id)
         ORDER BY ALL""",
         parameters={"as_of": as_of, "since": since, "until": until, "meters": list(meter_ids)},
     )

@@ -80,3 +80,27 @@ def test_a_window_before_all_data_is_answered(copied: Folder) -> None:
     assert said.exit_code == 1
     assert "zone: no meter of it was known from 2019-12-31 to 2020-01-30" in said.output + said.stderr
     assert copied.rows("SELECT count(*) FROM forecasts.backtests WHERE made_for = 'asked'") == [(0,)]
+
+
+def test_a_publisher_that_copies_what_came_true_is_named_and_not_compared_with(copied: Folder) -> None:
+    with copied.warehouse.transaction() as con:
+        con.execute(
+            """UPDATE intermediate.int_published_by_hour AS p SET energy_kwh = v.demand_kwh
+            FROM intermediate.int_demand_versions v
+            WHERE v.meter_id = p.meter_id AND v.interval_start_utc = p.interval_start_utc AND v.demand_kwh > 0"""
+        )
+    said = backtest(
+        copied, "--start", "2026-02-20", "--end", "2026-03-02", "--model", "seasonal_naive", "--meter", "zone_01"
+    )
+    assert said.exit_code == 0, said.output[-3000:]
+    assert "Simulated TSO is not compared with for zone_01: copy_of_actuals" in said.stderr
+    [(identity,)] = copied.rows("SELECT backtest_id FROM forecasts.backtests WHERE made_for = 'asked'")
+    assert copied.rows(
+        f"SELECT meter_id, slice, metric, value > 0.9 FROM monitoring.backtest_scores WHERE backtest_id = '{identity}' "
+        "AND model_name = 'publisher'"
+    ) == [("zone_01", "publisher:Simulated TSO", "flag_copy_of_actuals", True)]
+    models = f"SELECT DISTINCT model_name FROM forecasts.backtest_forecasts WHERE backtest_id = '{identity}'"
+    assert copied.rows(models) == [("seasonal_naive",)]
+    page = (copied.path / "reports" / "backtest" / f"{identity}.html").read_text()
+    assert "Not compared with" in page
+    assert "Simulated TSO for zone_01: copy of actuals" in page

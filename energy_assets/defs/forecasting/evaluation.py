@@ -29,7 +29,8 @@ MISSING = """
 WITH reach AS (
     SELECT meter_id, min(known_from_utc) AS first_utc, max(interval_end_utc) + INTERVAL 45 DAY AS last_utc
     FROM intermediate.int_demand_versions JOIN raw.meters USING (meter_id)
-    WHERE demand_kwh IS NOT NULL AND kind <> 'machine' AND (len($meters) = 0 OR list_contains($meters, meter_id))
+    WHERE demand_kwh IS NOT NULL AND kind <> 'machine'
+        AND (len($meters::VARCHAR[]) = 0 OR list_contains($meters::VARCHAR[], meter_id))
     GROUP BY meter_id
 )
 SELECT count(*) FROM reach JOIN (SELECT unnest($issues::TIMESTAMPTZ[]) AS issued_at_utc)

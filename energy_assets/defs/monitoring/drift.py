@@ -26,6 +26,7 @@ CURRENT_DAYS, REFERENCE_DAYS = 14, 90
 def build_drift(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
     """`monitoring.drift_scores` and the report, as of the run's last issue time."""
     deps = [
+        dg.AssetKey(["forecasts", "backtests"]),
         dg.AssetKey(["forecasts", "backtest_forecasts"]),
         dg.AssetKey(["forecasts", "demand_forecasts"]),
         dg.AssetKey(["forecasts", "model_versions"]),

@@ -1,13 +1,14 @@
-"""Which of several models' words stand where an issue was forecast more than once."""
+"""Which of several models' words stand where an issue was forecast more than once, and which of several backtests."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 import pytest
 
 from energy_assets.contracts import TABLES
+from energy_assets.defs.forecasting.backtest import newest_backtests
 from energy_assets.defs.frames import issue_forecasts
 from energy_assets.forecasting import version_row
 from energy_assets.warehouse import Warehouse, append_new, append_revisions, ensure_tables
@@ -58,3 +59,32 @@ def test_a_forecast_stands_before_a_fallback_and_a_revision_before_what_it_revis
         found = issue_forecasts(con, datetime(2026, 3, 1, tzinfo=UTC))
     assert found["demand_kwh"].to_list() == [1.0, 5.0]
     assert set(found["model_version"]) == {"model"}
+
+
+def test_the_newest_daily_backtest_counts_whatever_was_asked_since(warehouse: Warehouse) -> None:
+    at = datetime(2026, 3, 10, 8, tzinfo=UTC)
+    made = [
+        ("old", "daily", at - timedelta(days=1)),
+        ("again", "daily", at),  # of the same issue time, after a late correction: the later one
+        ("newest", "daily", at),
+        ("asked", "asked", at),
+        ("tomorrow", "daily", at + timedelta(days=1)),
+    ]
+    registry = TABLES["forecasts.backtests"]
+    rows = pl.DataFrame(
+        [
+            {
+                "backtest_id": name, "kind": "zone", "made_for": made_for, "start_date": date(2026, 3, 1),
+                "end_date": date(2026, 3, 11), "issue_hour": 9, "refit_weeks": 4, "training_days": 60, "models": "[]",
+                "meters": None, "as_of_utc": as_of, "number": number,
+            }
+            for number, (name, made_for, as_of) in enumerate(made)
+        ],
+        schema=registry.polars_schema,
+    )  # fmt: skip
+    with warehouse.transaction() as con:
+        ensure_tables(con, [registry])
+        append_new(con, registry, rows)
+        assert newest_backtests(con, at) == {"zone": "newest"}
+        assert newest_backtests(con, at - timedelta(hours=1)) == {"zone": "old"}
+        assert newest_backtests(con, at - timedelta(days=2)) == {}
