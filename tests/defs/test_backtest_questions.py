@@ -6,7 +6,9 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from energy_assets.cli import main
 from energy_assets.config import load_config
 from energy_assets.config.models import WarehouseConfig
 from energy_assets.contracts import TABLES
@@ -106,3 +108,10 @@ def test_the_warehouse_s_own_issue_times_are_those_of_its_hour(folder: Folder) -
     before = [datetime(2025, 10, day, hour, tzinfo=UTC) for day, hour in ((24, 7), (25, 7), (26, 8), (27, 8))]
     assert issue_times(config(folder), as_of=as_of, days=2) == before[2:]
     assert issue_times(config(folder), as_of=as_of, days=5)[-4:] == before
+
+
+def test_what_is_only_loaded_has_to_be_built_first(folder: Folder) -> None:
+    with folder.environment():
+        said = CliRunner().invoke(main, ["backtest", "--warehouse", str(folder.path)])
+    assert said.exit_code == 1
+    assert "marts and features are not built yet" in said.output + said.stderr

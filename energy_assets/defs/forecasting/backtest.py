@@ -22,7 +22,7 @@ from energy_assets.defs.frames import demand_versions, features_of, kinds_of_met
 from energy_assets.defs.issues import run_issues
 from energy_assets.defs.metadata import table_metadata, table_spec
 from energy_assets.defs.resources import POOL, WarehouseResource
-from energy_assets.forecasting.backtest import PUBLISHER, published_in_time
+from energy_assets.forecasting.backtest import KEYS, PUBLISHER, published_in_time
 from energy_assets.forecasting.contenders import contender
 from energy_assets.forecasting.publishers import FINDINGS, implausible
 from energy_assets.forecasting.scores import COLUMNS as SCORE_COLUMNS
@@ -84,7 +84,7 @@ def build_backtest(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinit
         run = run_issues(context, energy.config, energy.warehouse, energy.now())
         try:
             asked = Evaluation.of(config, energy.config, energy.warehouse, run)
-            if asked.made_for == "asked":
+            if asked.made_for == "asked" or config.report:  # not right after the features were made
                 ensure_features(context, energy, dbt, asked)
         except WrongQuestion as error:
             raise dg.Failure(str(error), allow_retries=False) from None
@@ -184,13 +184,11 @@ def _answer(energy: WarehouseResource, context: dg.AssetExecutionContext, asked:
 
 
 def _unfit_publishers(window: pl.DataFrame, operators: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
-    naive = forecasting.seasonal_naive(window).rename({"demand_kwh": "naive_kwh"})
-    said = published_in_time(window.select(naive.columns[:4]), operators).rename({"energy_kwh": "published_kwh"})
-    actual = known.select("meter_id", "interval_start_utc", actual_kwh="demand_kwh")
-    keys = ["meter_id", "issued_at_utc", "interval_start_utc"]
-    return implausible(
-        said.join(actual, on=keys[::2], how="left").join(naive.select(*keys, "naive_kwh"), on=keys, how="left")
-    )
+    hour = ["meter_id", "interval_start_utc"]
+    naive = forecasting.seasonal_naive(window).select(*KEYS, naive_kwh="demand_kwh")
+    actual = known.select(*hour, actual_kwh="demand_kwh")
+    said = published_in_time(window.select(KEYS), operators).rename({"energy_kwh": "published_kwh"})
+    return implausible(said.join(actual, on=hour, how="left").join(naive, on=KEYS, how="left"))
 
 
 def _write(energy: WarehouseResource, asked: Evaluation, made: Made) -> None:
