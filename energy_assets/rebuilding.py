@@ -27,7 +27,7 @@ from energy_assets.settings import Settings
 from energy_assets.warehouse import Warehouse, fetch, first_row
 
 TABLE = TABLES["forecasts.demand_forecasts"]
-KEY = ["model_version", "meter_id", "interval_start_utc", "quantile"]
+KEY = ["meter_id", "interval_start_utc", "quantile"]
 SAID = [name for name in TABLE.content if name not in (*KEY, "issued_at_utc", "revision")]
 LIBRARIES = ("lightgbm", "numpy", "polars", "duckdb")
 
@@ -145,12 +145,11 @@ def _compared(said: pl.DataFrame, made: pl.DataFrame) -> Verdict:
     row = apart.row(0, named=True)
     where = f"{row['meter_id']} {row['interval_start_utc']:%Y-%m-%d %H:%M} UTC, quantile {row['quantile']}"
     if row["bits_again"] is None:
-        versions = ", ".join(again["model_version"].unique().sort().to_list()) or "none"
-        what = f"not made again (models that spoke now: {versions})"
+        what = "not made again"
     elif row["bits"] is None:
         what = "made now and not said then"
     else:
-        names = [c for c in SAID if row[c] != row[f"{c}_again"]] or ["demand_kwh"]
+        names = [c for c in SAID if row[c] != row[f"{c}_again"]] or ["demand_kwh"]  # 0.0 and -0.0
         what = "; ".join(f"{name} {row[name]!r} then, {row[f'{name}_again']!r} again" for name in names)
     libraries = ", ".join(f"{name} {installed(name)}" for name in LIBRARIES)
     reason = (

@@ -13,7 +13,9 @@ import dagster as dg
 
 from energy_assets.definitions import definitions
 from energy_assets.defs.issues import PARTITION, RANGE_END, RANGE_START
+from energy_assets.rebuilding import rebuild
 from energy_assets.schedule import issue_time
+from energy_assets.settings import Settings
 from tests.conftest import Built
 from tests.pipeline.test_poisoning import poison
 from tests.warehouses import ISSUE_DATE, Folder, differences
@@ -58,6 +60,10 @@ def test_a_replayed_day_is_forecast_by_a_model_of_its_time_whatever_became_known
     copied.run("--issue-date", FIRST.isoformat())
 
     assert differences(built.folder.content("features"), copied.content("features")) == {}
+    with copied.environment():
+        again = rebuild(Settings(), ISSUE_DATE)
+    assert [v for v in again if not v.equal] == []
+    assert sum(v.rows for v in again) == len(newest)
     forecast(copied, **{PARTITION: ISSUE_DATE.isoformat()})  # again, with what is known now
     assert forecasts(copied, ISSUE_DATE, ISSUE_DATE) == newest
     assert copied.rows(TRAINED, at=issued(FIRST)) == [(issued(FIRST),)]  # none was promoted before: trained as of it

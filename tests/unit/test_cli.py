@@ -37,7 +37,7 @@ def published(folder: Folder) -> Folder:
     return folder
 
 
-@pytest.mark.parametrize("command", ["run", "backtest", "doctor", "query", "ui"])
+@pytest.mark.parametrize("command", ["run", "backtest", "rebuild", "doctor", "query", "ui"])
 def test_help_names_every_command_and_each_takes_a_warehouse(command: str) -> None:
     assert f"  {command} " in CliRunner().invoke(main, ["--help"]).output
     said = CliRunner().invoke(main, [command, "-h"])
