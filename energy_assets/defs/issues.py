@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import dagster as dg
 
@@ -78,6 +79,20 @@ def default_issue_date(config: WarehouseConfig, warehouse: Warehouse, now: datet
     if known is None or known[0] is None:
         return latest_issue_date(now, hour, zone)
     return newest_issue_date(known[0], weather[0] if weather else None, now, hour, zone)
+
+
+def all_known_date(config: WarehouseConfig, warehouse: Warehouse, now: datetime) -> date:
+    """The first issue date at which all that is loaded is known, corrections of later years too; none after `now`."""
+    hour, zone = config.forecast.issue_hour, config.market.timezone
+    newest = latest_issue_date(now, hour, zone)
+    if not warehouse.database.exists():
+        return newest
+    with warehouse.connect(read_only=True) as con:
+        known = first_row(con, "SELECT max(known_at_utc) FROM raw.meter_readings WHERE known_at_utc <= ?", [now])
+    if known is None or known[0] is None:
+        return newest
+    after: date = known[0].astimezone(ZoneInfo(zone)).date() + timedelta(days=1)
+    return min(newest, after)
 
 
 def run_issues(context: dg.AssetExecutionContext | dg.AssetCheckExecutionContext, config: WarehouseConfig,

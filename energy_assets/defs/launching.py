@@ -10,7 +10,7 @@ from energy_assets.defs.automation.jobs import REPORT, RETRAIN
 from energy_assets.defs.automation.repair import repair_dead_runs
 from energy_assets.defs.forecasting.backtest import IDS, REGISTRY
 from energy_assets.defs.forecasting.evaluation import BacktestConfig, Evaluation, WrongQuestion
-from energy_assets.defs.issues import PARTITION, RANGE_END, RANGE_START, Issues, default_issue_date
+from energy_assets.defs.issues import PARTITION, RANGE_END, RANGE_START, Issues, all_known_date, default_issue_date
 from energy_assets.schedule import latest_issue_date
 from energy_assets.settings import Settings
 from energy_assets.warehouse import Warehouse
@@ -66,7 +66,7 @@ def launch(
 def launch_backtest(
     settings: Settings, question: Mapping[str, object], *, say: Callable[[str], None]
 ) -> dict[str, str]:
-    """Runs `backtest` as of the newest issue date that the data allows; returns the id per kind of meter.
+    """Runs `backtest` as of when all that is loaded is known; returns the id per kind of meter.
 
     Args:
         question: fields of `BacktestConfig`; those left out are taken from `sources.yaml`.
@@ -75,7 +75,7 @@ def launch_backtest(
         LaunchError: the question has no answer, or a step failed.
     """
     config, warehouse = load_config(settings.sources_file), Warehouse.of(settings)
-    day = default_issue_date(config, warehouse, settings.now())
+    day = all_known_date(config, warehouse, settings.now())
     run = Issues(day, day, config.forecast.issue_hour, config.market.timezone)
     try:
         asked = Evaluation.of(BacktestConfig.model_validate(question), config, warehouse, run)
