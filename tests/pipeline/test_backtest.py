@@ -85,7 +85,7 @@ def test_a_window_before_all_data_is_answered(copied: Folder) -> None:
 def test_a_publisher_that_copies_what_came_true_is_named_and_not_compared_with(copied: Folder) -> None:
     with copied.warehouse.transaction() as con:
         con.execute(
-            """UPDATE intermediate.int_published_by_hour AS p SET energy_kwh = v.demand_kwh
+            """UPDATE raw.published_forecasts AS p SET energy_kwh = v.demand_kwh
             FROM intermediate.int_demand_versions v
             WHERE v.meter_id = p.meter_id AND v.interval_start_utc = p.interval_start_utc AND v.demand_kwh > 0"""
         )
