@@ -31,7 +31,7 @@ def say(
 
     Args:
         con: the working file.
-        config: the warehouse's settings: how far back a model may learn.
+        config: the warehouse's settings: its issue hour.
         issued_at: the issue time.
         kind: the kind of meter.
         model: its model, or None: all forecasts are fallbacks then.
@@ -45,7 +45,7 @@ def say(
         said = forecasting.forecast(due.with_columns(known_days=pl.lit(0, dtype=pl.Int32)), model)
         reason = pl.col("quality_reason").replace("too_few_days", WORSE_THAN_NAIVE)
         return forecasting.Forecast(said.rows.with_columns(reason), said.skipped)
-    days = history_days(model, config)
+    days = history_days(model, issued_at)
     return forecasting.forecast(due, model, labelled_features(con, config, as_of=issued_at, days=days, kind=kind))
 
 
@@ -66,6 +66,9 @@ def say_next_quarter(con: duckdb.DuckDBPyConnection, issued_at: datetime, seed: 
     return forecasting.forecast_machines(newest, model)
 
 
-def history_days(model: forecasting.TrainedModel, config: WarehouseConfig) -> int:
-    """Issue days that a forecast looks back: all that may be learned from where meters' regressions learn on."""
-    return config.forecast.training_days if model.follows else forecasting.WINDOW_DAYS
+def history_days(model: forecasting.TrainedModel, issued_at: datetime) -> int:
+    """Issue days that a forecast looks back: to the model's first, where meters' regressions learn on.
+
+    By the artefact and not by settings, so that a forecast can be made again after they have changed.
+    """
+    return (issued_at - model.train_start_utc).days + 2 if model.follows else forecasting.WINDOW_DAYS

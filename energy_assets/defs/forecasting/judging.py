@@ -66,7 +66,7 @@ class Watch:
             due = [at for at in days if at >= since and at not in set(issued["issued_at_utc"])]
             made = issued.clear()
             if due:
-                reach = (self.last - due[0]).days + 1 + history_days(model, self.config)
+                reach = (self.last - due[0]).days + 1 + history_days(model, due[0])
                 rows = labelled_features(con, self.config, as_of=self.last, days=reach, kind=model.kind)
                 said = gate.newest_says([model], rows, since=due[0])
                 made = said.filter(pl.col("issued_at_utc").is_in(due)).select(issued.columns)

@@ -30,6 +30,7 @@ from energy_assets.defs.issues import Issues, run_issues
 from energy_assets.defs.metadata import plot, table_metadata, table_spec
 from energy_assets.defs.resources import POOL, WarehouseResource
 from energy_assets.forecasting import gate
+from energy_assets.forecasting.tracking import log_training
 from energy_assets.warehouse import fetch
 
 FEATURES = dg.AssetKey(["features", "feat_demand_day_ahead"])
@@ -81,10 +82,8 @@ def build_models(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinitio
     return forecast_models
 
 
-def _first_models(
-    context: dg.AssetExecutionContext, energy: WarehouseResource, at: datetime
-) -> dict[str, forecasting.TrainedModel]:
-    """A model, as of `at`, for each kind that has none promoted before."""
+def _first_models(context: dg.AssetExecutionContext, energy: WarehouseResource, at: datetime) -> dict[str, bytes]:
+    """A model, as of `at`, for each kind that has none promoted before; returns as `_trained`."""
     schedule = energy.config.forecast
     with energy.warehouse.connect(read_only=True) as con:
         due = [k for k in kinds_of_meters(con) if champion(con, energy.settings.folder, model_name(k), at) is None]
@@ -114,9 +113,7 @@ def _watch(context: dg.AssetExecutionContext, energy: WarehouseResource, issues:
         return recent_bands(con, folder, config, kinds, issues.last_time)
 
 
-def _challengers(
-    context: dg.AssetExecutionContext, energy: WarehouseResource, at: datetime
-) -> dict[str, forecasting.TrainedModel]:
+def _challengers(context: dg.AssetExecutionContext, energy: WarehouseResource, at: datetime) -> dict[str, bytes]:
     """A challenger, as of `at`, for each kind whose champion was trained before, after a look back at its promotion."""
     folder, schedule = energy.settings.folder, energy.config.forecast
     rule, learned = schedule.promotion, timedelta(days=schedule.training_days)
@@ -153,8 +150,12 @@ def _challengers(
 
 def _trained(
     context: dg.AssetExecutionContext, energy: WarehouseResource, kinds: Sequence[str], work: Callable[[str], Trained]
-) -> dict[str, forecasting.TrainedModel]:
-    """Trains kind by kind and records models and decisions; a kind with too little history is told of and left out."""
+) -> dict[str, bytes]:
+    """Trains kind by kind and records models and decisions; a kind with too little history is told of and left out.
+
+    Returns:
+        A picture of what each model looks at, by kind.
+    """
 
     def attempt(kind: str) -> Trained | str:
         try:
@@ -165,20 +166,25 @@ def _trained(
     # LightGBM lets go of the interpreter: kinds side by side, one thread each, the same result on any machine.
     with ThreadPoolExecutor(energy.settings.threads) as pool:
         outcomes = dict(zip(kinds, pool.map(attempt, kinds), strict=True))
-    trained = {}
+    pictures = {}
     for kind, outcome in outcomes.items():
         if isinstance(outcome, str):
             context.log.warning(f"no model for {kind}: {outcome}; its meters get the fallback forecast")
-        else:
-            trained[kind], decisions = outcome
-            _record(energy, trained[kind], decisions, context.run.run_id)
-            for decision in decisions:
-                _tell(context, decision)
-    return trained
+            continue
+        model, decisions = outcome
+        pictures[kind] = plots.feature_importance(model.importance(), f"{model.name} {model.version}")
+        _record(context, energy, model, decisions, pictures[kind])
+        for decision in decisions:
+            _tell(context, decision)
+    return pictures
 
 
 def _record(
-    energy: WarehouseResource, model: forecasting.TrainedModel, decisions: Sequence[pl.DataFrame], run_id: str
+    context: dg.AssetExecutionContext,
+    energy: WarehouseResource,
+    model: forecasting.TrainedModel,
+    decisions: Sequence[pl.DataFrame],
+    picture: bytes,
 ) -> None:
     """The artefact first, the rows after: a row never names a file that is not there."""
     path, sha256 = forecasting.save(model, energy.settings.models / model.name / model.version)
@@ -190,10 +196,12 @@ def _record(
         decided_because=verdict["reason"],
         artefact=str(path.relative_to(energy.settings.folder)),
         sha256=sha256,
-    ).with_columns(dagster_run_id=pl.lit(run_id))
+    ).with_columns(dagster_run_id=pl.lit(context.run.run_id))
     with energy.warehouse.transaction() as con:
         for decision in decisions:
             record(con, decision, row)
+    said = {name: verdict[name] for name in ("decision", "reason")}
+    log_training(model, artefact=path, said=context.log.warning, plots={"importance": picture}, decision=said)
 
 
 def _tell(context: dg.AssetExecutionContext, decision: pl.DataFrame) -> None:
@@ -202,16 +210,13 @@ def _tell(context: dg.AssetExecutionContext, decision: pl.DataFrame) -> None:
 
 
 def _results(
-    energy: WarehouseResource, issues: Issues, trained: dict[str, forecasting.TrainedModel], bands: pl.DataFrame
+    energy: WarehouseResource, issues: Issues, trained: dict[str, bytes], bands: pl.DataFrame
 ) -> Iterator[dg.MaterializeResult[None]]:
     with energy.warehouse.connect(read_only=True) as con:
         metadata = {table: table_metadata(con, table) for table in (VERSIONS, DECISIONS)}
         decided = decisions_between(con, issues.first_time, issues.last_time)
         champions = fetch(con, "SELECT artefact, sha256 FROM forecasts.model_versions WHERE role = 'champion'")
-    pictures = {
-        f"importance_{kind}": plot(plots.feature_importance(model.importance(), f"{model.name} {model.version}"))
-        for kind, model in trained.items()
-    }
+    pictures = {f"importance_{kind}": plot(picture) for kind, picture in trained.items()}
     yield dg.MaterializeResult(
         asset_key=VERSIONS_KEY,
         metadata=metadata[VERSIONS] | pictures,
