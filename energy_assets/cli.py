@@ -64,6 +64,13 @@ def run(warehouse: Path, issue_date: datetime | None, until: datetime | None, re
 @click.option("--issue-hour", type=click.IntRange(0, 23), help="Local hour of the day before; default: sources.yaml.")
 @click.option("--refit-weeks", type=click.IntRange(1, 104), help="Weeks between two fits; default: sources.yaml.")
 @click.option("--model", "models", multiple=True, help="Only this model or baseline; may be repeated.")
+@click.option(
+    "--interval",
+    type=click.Choice(["hour", "own"]),
+    default="hour",
+    show_default=True,
+    help="Hours, or the meters' own interval, of those that have a finer one.",
+)
 def backtest(
     warehouse: Path,
     start: datetime | None,
@@ -72,6 +79,7 @@ def backtest(
     issue_hour: int | None,
     refit_weeks: int | None,
     models: tuple[str, ...],
+    interval: str,
 ) -> None:
     """Forecast past days with what was known then, score and report them; default: the last weeks."""
     _use(warehouse)
@@ -80,6 +88,7 @@ def backtest(
     asked = {
         "start": start and start.date().isoformat(), "end": end and end.date().isoformat(), "meters": list(meters),
         "issue_hour": issue_hour, "refit_weeks": refit_weeks, "models": list(models),
+        "interval": None if interval == "hour" else interval,
     }  # fmt: skip
     try:
         ids = backtest_warehouse({name: said for name, said in asked.items() if said not in (None, [])})

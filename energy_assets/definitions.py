@@ -13,6 +13,7 @@ from energy_assets.defs.automation.schedules import build_landing_sensor, build_
 from energy_assets.defs.flexibility.peaks import build_peaks
 from energy_assets.defs.forecasting.backtest import build_backtest
 from energy_assets.defs.forecasting.forecasts import build_forecasts
+from energy_assets.defs.forecasting.intervals import build_interval_forecasts
 from energy_assets.defs.forecasting.models import build_models
 from energy_assets.defs.ingestion.raw_tables import build_raw_tables
 from energy_assets.defs.issues import daily_partitions
@@ -40,6 +41,7 @@ def definitions() -> dg.Definitions:
         *build_dbt_models(timezone),
         build_models(partitions),
         build_forecasts(partitions, timezone),
+        build_interval_forecasts(partitions),
         build_backtest(partitions),
         build_peaks(partitions, timezone),
         build_anomalies(partitions, timezone),

@@ -123,6 +123,7 @@ def peak_errors(
     actual: str = "actual_kwh",
     predicted: str = "predicted_kwh",
     least: int = LEAST_PEAK_INTERVALS,
+    hours: str | None = None,
 ) -> pl.DataFrame:
     """How far the forecast peaks of days were from the true ones, and whether the hour was right.
 
@@ -137,12 +138,13 @@ def peak_errors(
         time: name of the column of the intervals' start.
         actual: name of the column that came true.
         predicted: name of the forecast's column.
-        least: intervals that a day must have.
+        least: intervals that a day must have; hours, with `hours`.
+        hours: name of the intervals' length in hours, where they are not all of one hour.
     """
     known = frame.drop_nulls([actual, predicted]).sort(time)
     keys = list(dict.fromkeys([*by, *(c for c in day if c in frame.columns)]))
     apart = pl.col(time).get(pl.col(predicted).arg_max()) - pl.col(time).get(pl.col(actual).arg_max())
-    whole = pl.len() >= least
+    whole = (pl.len() if hours is None else pl.col(hours).sum()) >= least
     days = known.group_by(keys, maintain_order=True).agg(
         n=pl.len(),
         peak_error=pl.when(whole).then((pl.col(predicted).max() - pl.col(actual).max()).abs()),

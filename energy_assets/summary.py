@@ -77,7 +77,7 @@ def print_backtests(settings: Settings, ids: Mapping[str, str]) -> None:
         for kind, identity in ids.items():
             figures = main_figures(scores_of(con, identity))
             rows = [[name, *(cell.text for cell in cells)] for name, cells in figures.rows]
-            _show(console, f"{kind} (errors in {figures.unit} per hour)", ["model", *figures.titles], rows)
+            _show(console, f"{kind} (errors in {figures.said})", ["model", *figures.titles], rows)
             console.print(f"backtest_id {identity}")
             console.print(f"report      {settings.reports / 'backtest' / f'{identity}.html'}\n", soft_wrap=True)
 

@@ -49,6 +49,11 @@ class Forecast(Strict):
     training_days: int = Field(1095, ge=14, description="issue days before a model's training that it may learn from")
     evaluation_weeks: int = Field(4, ge=1, le=104, description="weeks that the rolling-origin evaluation goes back")
     refit_weeks: int = Field(4, ge=1, le=52, description="weeks between two fits in that evaluation")
+    own_interval: list[str] = Field(
+        default_factory=list,
+        description="names of sources whose meters are forecast at their own interval too, where that is finer than an "
+        "hour and divides it",
+    )
     seed: int = Field(7, description="of everything random in training")
     promotion: Promotion = Field(Promotion(), description="when a model takes the place of another")
 
@@ -67,6 +72,16 @@ class WarehouseConfig(Strict):
         if doubled:
             raise ValueError(f"source names must differ; used twice: {', '.join(doubled)}")
         return sources
+
+    @model_validator(mode="after")
+    def _own_interval_of_sources(self) -> WarehouseConfig:
+        names = [s.name for s in self.sources]
+        unknown = [name for name in self.forecast.own_interval if name not in names]
+        if unknown:
+            raise ValueError(
+                f"forecast.own_interval: no source is called {', '.join(unknown)}; there are {', '.join(names)}"
+            )
+        return self
 
     @model_validator(mode="after")
     def _issue_before_history(self) -> WarehouseConfig:

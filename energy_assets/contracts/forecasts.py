@@ -54,6 +54,20 @@ TABLES = (
         Column("quality_reason", "VARCHAR", "Why a fallback was needed", nullable=True),
         Column("dagster_run_id", "VARCHAR", "Run that made it", audit=True),
     )),
+    Table("forecasts", "interval_forecasts", "Quantile forecasts at the meters' own interval where it is finer than an hour "
+          "and its source asks for them (`forecast.own_interval`), append-only", columns(
+        METER_ID, ISSUED_AT,
+        Column("model_version", "VARCHAR", "The model that forecast the hour", key=True),
+        START, QUANTILE,
+        Column("revision", "INTEGER", "0 first; +1 each time the same model said otherwise for the same issue", key=True),
+        END,
+        Column("data_cutoff_utc", "TIMESTAMPTZ", "Newest known reading of the meter at issue time", nullable=True),
+        Column("lead_minutes", "INTEGER", "Minutes from issue time to the interval's start"),
+        Column("demand_kwh", "DOUBLE", "Demand over the interval, kWh; the medians of an hour's parts sum up to the hour's"),
+        Column("quality", "VARCHAR", "That of the hour's forecast: primary or fallback", allowed=("primary", "fallback")),
+        Column("quality_reason", "VARCHAR", "Why a fallback was needed", nullable=True),
+        Column("dagster_run_id", "VARCHAR", "Run that made it", audit=True),
+    )),
     Table("forecasts", "demand_scenarios", "Joint paths over the horizon whose margins are the quantiles", columns(
         METER_ID, ISSUED_AT,
         Column("model_version", "VARCHAR", "The model that made it", key=True),
@@ -75,6 +89,8 @@ TABLES = (
         Column("meters", "VARCHAR", "JSON list of the meters that were asked for; null: all of the kind", nullable=True),
         Column("as_of_utc", "TIMESTAMPTZ", "Issue time of the run: what had come true by then is what it was scored by"),
         Column("number", "BIGINT", "Order in which this warehouse made them", audit=True),
+        Column("forecast_interval", "VARCHAR", "hour, or own: the meters' own interval, of those that have a finer one",
+               allowed=("hour", "own")),
     )),
     Table("forecasts", "backtest_forecasts", "Rolling-origin forecasts of ours, the baselines and the publisher", columns(
         Column("backtest_id", "VARCHAR", "The backtest", key=True),

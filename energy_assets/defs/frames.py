@@ -13,6 +13,7 @@ import polars as pl
 from energy_assets.config import WarehouseConfig
 from energy_assets.defs.issues import Issues
 from energy_assets.warehouse import fetch
+from energy_assets.warehouse.intervals import INTERVAL_VERSIONS
 from energy_assets.warehouse.standing import STANDING_FORECASTS
 
 # The version of an hour that was in force at $as_of.
@@ -95,6 +96,17 @@ def demand_versions(
         WHERE known_from_utc <= $as_of AND interval_start_utc >= $since AND interval_start_utc < $until
             AND list_contains($meters::VARCHAR[], meter_id)
         ORDER BY ALL""",
+        parameters={"as_of": as_of, "since": since, "until": until, "meters": list(meter_ids)},
+    )
+
+
+def interval_versions(
+    con: duckdb.DuckDBPyConnection, *, as_of: datetime, since: datetime, until: datetime, meter_ids: Sequence[str]
+) -> pl.DataFrame:
+    """The same at the meters' own interval, of those of the meters whose interval is finer than an hour."""
+    return fetch(
+        con,
+        INTERVAL_VERSIONS,
         parameters={"as_of": as_of, "since": since, "until": until, "meters": list(meter_ids)},
     )
 

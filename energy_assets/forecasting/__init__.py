@@ -9,6 +9,7 @@ from __future__ import annotations
 from energy_assets.forecasting.artefact import ArtefactError, load, load_machines, save, version_row
 from energy_assets.forecasting.backtest import backtest_id, rolling_origin
 from energy_assets.forecasting.baselines import CalendarTemperatureRegression, seasonal_naive
+from energy_assets.forecasting.intervals import at_own_interval, backtest_at_own_interval
 from energy_assets.forecasting.machines import MachineModel, forecast_machines, train_machines
 from energy_assets.forecasting.models import MODEL_NAME, QUANTILES, Params, TrainedModel
 from energy_assets.forecasting.online.following import WINDOW_DAYS
@@ -27,6 +28,8 @@ __all__ = [
     "NotEnoughHistory",
     "Params",
     "TrainedModel",
+    "at_own_interval",
+    "backtest_at_own_interval",
     "backtest_id",
     "backtest_scores",
     "forecast",

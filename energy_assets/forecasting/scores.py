@@ -25,6 +25,7 @@ OF_EVERY_METER = (ALL, "lead")  # the other slices are of all meters of a kind: 
 OF_WHOLE_DAYS = (ALL, "month", "quarter", "day_type")  # only these have daily peaks
 LEAST_DAYS = 10  # the variance of fewer differences is a guess
 TESTED = ("statistic", "p_value")
+IN_POWER = ("mae", "rmse", "bias", "pinball", "width_50", "width_80", "width_90", "peak_error")
 _BY = ["group", "model_name", "slice"]
 _LONG = dict.fromkeys([*_BY, "metric"], pl.String()) | {"value": pl.Float64(), "n": pl.Int32()}
 
@@ -36,10 +37,12 @@ def backtest_scores(
 
     Args:
         backtest: columns of `forecasts.backtest_forecasts`, one or more backtests.
-        actuals: meter_id, interval_start_utc, demand_kwh (null where not usable).
+        actuals: meter_id, interval_start_utc, demand_kwh (null where not usable); and interval_end_utc where intervals
+            are not all of one hour: those that begin and end together are compared.
         kinds: kind of each meter; `all:<kind>` pools the meters that are in it.
         context: what slices are made of, `CONTEXT` by meter_id, issued_at_utc and interval_start_utc: features of the
-            target hour, as they were known at issue time. Without it there are no slices but `all` and the lead times.
+            target hour (the hour that an interval lies in), as they were known at issue time. Without it there are no
+            slices but `all` and the lead times.
 
     Returns:
         Columns of `monitoring.backtest_scores`, sorted by key. Slices: `all`, `lead:15-21` (hours), and of whole kinds
@@ -47,17 +50,27 @@ def backtest_scores(
         with weather). `skill_<model>` is 1 - MAE / that model's MAE, where both were scored on the same intervals;
         of whole kinds, `dm_statistic` and `dm_p_value` are those of daily mean absolute errors against the publisher
         (n: days). Metrics that a model does not have are left out: bands and pinball loss of point forecasts, peaks of
-        hours.
+        hours. Errors are in kWh per interval; where intervals are not all of one hour there are those of the mean power
+        too, as `mae_kw` and the like.
     """
-    known = actuals.select("meter_id", "interval_start_utc", actual_kwh="demand_kwh").drop_nulls()
+    of_hours = "interval_end_utc" not in actuals.columns
+    on = ["meter_id", "interval_start_utc"] if of_hours else ["meter_id", "interval_start_utc", "interval_end_utc"]
+    length = (pl.col(on[-1]) - pl.col("interval_start_utc")).dt.total_seconds() / 3600
+    known = actuals.select(
+        *on, pl.lit(1.0).alias("hours") if of_hours else length.alias("hours"), actual_kwh="demand_kwh"
+    )
     compared = (
-        backtest.select("backtest_id", *KEYS, "model_name", "quantile", predicted_kwh="demand_kwh")
-        .join(known.unique(["meter_id", "interval_start_utc"]), on=["meter_id", "interval_start_utc"])
+        backtest.select(
+            "backtest_id", *dict.fromkeys([*KEYS, *on]), "model_name", "quantile", predicted_kwh="demand_kwh"
+        )
+        .join(known.drop_nulls().unique(on), on=on)
         .sort("backtest_id", *KEYS, "model_name", "quantile")
     )
     if context is not None:
-        compared = compared.join(
-            context.select(*KEYS, *CONTEXT).unique(KEYS), on=KEYS, how="left", maintain_order="left"
+        hour = [*KEYS[:2], "hour_utc"]
+        of_hour = context.select(*KEYS[:2], *CONTEXT, hour_utc="interval_start_utc").unique(hour)
+        compared = compared.with_columns(hour_utc=pl.col("interval_start_utc").dt.truncate("1h")).join(
+            of_hour, on=hour, how="left", maintain_order="left"
         )
     parts = []
     for (identity,), part in compared.partition_by("backtest_id", as_dict=True, maintain_order=True).items():
@@ -97,10 +110,19 @@ def _scores(compared: pl.DataFrame, kinds: Mapping[str, str]) -> pl.DataFrame:
 
 def _errors(rows: pl.DataFrame, *, peaks: bool) -> pl.DataFrame:
     rows = rows.drop_nulls("slice")
+    errors = _errors_as_they_are(rows, peaks=peaks)
+    if rows.filter(pl.col("hours") != 1).is_empty():
+        return errors  # kWh of an hour are its mean kW
+    power = _errors_as_they_are(rows.with_columns(pl.col("actual_kwh", "predicted_kwh") / pl.col("hours")), peaks=peaks)
+    named = power.filter(pl.col("metric").is_in(IN_POWER)).with_columns(pl.col("metric") + "_kw")
+    return pl.concat([errors, named])
+
+
+def _errors_as_they_are(rows: pl.DataFrame, *, peaks: bool) -> pl.DataFrame:
     points = rows.filter(_is_median())
     banded = rows.filter(pl.col("quantile").n_unique().over("model_name") > 1)
     found = [point_errors(points, _BY), quantile_errors(banded, _BY)]
-    return pl.concat([*found, peak_errors(points, _BY)] if peaks else found)
+    return pl.concat([*found, peak_errors(points, _BY, hours="hours")] if peaks else found)
 
 
 def _skills(scores: pl.DataFrame) -> pl.DataFrame:

@@ -19,9 +19,11 @@ from energy_assets.forecasting import MODEL_NAME
 from energy_assets.forecasting.backtest import PUBLISHER
 from energy_assets.forecasting.publishers import FINDINGS
 from energy_assets.forecasting.scores import TEMPERATURE_BANDS
-from energy_assets.reports.figures import energy, main_figures, scores_of
+from energy_assets.reports.figures import energy, in_power, main_figures, scores_of
 from energy_assets.settings import Settings
 from energy_assets.warehouse import Warehouse, fetch
+from energy_assets.warehouse.intervals import INTERVAL_VERSIONS
+from energy_assets.warehouse.writes import registered
 
 WORST_DAYS = 5
 OFF_BY = 0.05  # a band that holds so much more or less than it says is marked
@@ -32,15 +34,20 @@ PARTS = {  # slice -> title, axis
     "temperature": ("By temperature", "temperature of the hour, °C"),
 }
 DAY_TYPES = ("working_day", "weekend", "holiday", "bridge_day")
-COMPARED = """
-WITH known AS (
-    SELECT meter_id, interval_start_utc, demand_kwh AS actual_kwh FROM intermediate.int_demand_versions
-    WHERE known_from_utc <= $as_of AND (known_to_utc IS NULL OR known_to_utc > $as_of) AND demand_kwh IS NOT NULL
-), compared AS (
-    SELECT f.*, known.actual_kwh
-    FROM forecasts.backtest_forecasts f JOIN known USING (meter_id, interval_start_utc) WHERE f.backtest_id = $id
-)
+HOURS = """
+SELECT meter_id, interval_start_utc, interval_end_utc, demand_kwh,
+    CASE WHEN known_to_utc <= $as_of THEN known_to_utc END AS known_to_utc
+FROM intermediate.int_demand_versions WHERE known_from_utc <= $as_of AND demand_kwh IS NOT NULL
 """
+COMPARED = """
+CREATE OR REPLACE TEMP TABLE compared AS
+WITH of_backtest AS (
+    SELECT *, epoch(interval_end_utc - interval_start_utc) / 3600 AS hours
+    FROM forecasts.backtest_forecasts WHERE backtest_id = $id
+)
+SELECT f.* REPLACE (f.demand_kwh / hours AS demand_kwh), known.demand_kwh / hours AS actual_kwh
+FROM of_backtest f JOIN known USING (meter_id, interval_start_utc, interval_end_utc)
+"""  # mean power: of an hour it is the same number as its energy
 
 
 def write_report(settings: Settings, backtest_id: str) -> Path:
@@ -76,10 +83,11 @@ def _page(con: duckdb.DuckDBPyConnection, backtest_id: str, folder: Path) -> dic
     about = found.row(0, named=True)
     scores = scores_of(con, backtest_id)
     figures = main_figures(scores)
+    scores = in_power(scores)
     names = [name for name, _ in figures.rows]
     shown = _shown(scores, json.loads(about["models"]))
     colours = plots.model_colours(names, ours=shown)
-    parameters = {"id": backtest_id, "as_of": about["as_of_utc"]}
+    _compare(con, about)
     return {
         "about": about,
         "models": json.loads(about["models"]),
@@ -93,10 +101,24 @@ def _page(con: duckdb.DuckDBPyConnection, backtest_id: str, folder: Path) -> dic
         "flags": _flags(con, backtest_id),
         "parts": _parts(scores, colours),
         "quarters": _quarters(scores, shown, figures.factor),
-        "reliability": _reliability(con, parameters),
-        "worst": _worst(con, parameters | {"shown": shown}),
+        "reliability": _reliability(con),
+        "worst": _worst(con, shown),
         "command": _command(about, folder),
     }
+
+
+def _compare(con: duckdb.DuckDBPyConnection, about: Mapping[str, Any]) -> None:
+    """Puts the forecasts beside what had come true, as a table of this connection."""
+    identity = {"id": about["backtest_id"]}
+    known, parameters = HOURS, {"as_of": about["as_of_utc"]}
+    if about["forecast_interval"] == "own":
+        known = INTERVAL_VERSIONS
+        window = """SELECT list(DISTINCT meter_id) AS meters, min(interval_start_utc) AS since,
+            max(interval_end_utc) AS until FROM forecasts.backtest_forecasts WHERE backtest_id = $id"""
+        parameters |= fetch(con, window, parameters=identity).row(0, named=True)
+    newest = fetch(con, known, parameters=parameters).filter(pl.col("known_to_utc").is_null())
+    with registered(con, newest, "known"):
+        con.execute(COMPARED, identity)
 
 
 def _shown(scores: pl.DataFrame, models: list[str]) -> str:
@@ -193,22 +215,21 @@ def _quarters(scores: pl.DataFrame, shown: str, factor: float) -> list[dict[str,
     ]
 
 
-def _reliability(con: duckdb.DuckDBPyConnection, parameters: Mapping[str, Any]) -> str | None:
+def _reliability(con: duckdb.DuckDBPyConnection) -> str | None:
     """How often what came true stayed at or below each quantile, of all models with bands."""
     observed = fetch(
         con,
-        f"""{COMPARED} SELECT model_name, quantile, avg((actual_kwh <= demand_kwh)::INTEGER) AS observed
+        """SELECT model_name, quantile, avg((actual_kwh <= demand_kwh)::INTEGER) AS observed
         FROM compared GROUP BY model_name, quantile QUALIFY count(*) OVER (PARTITION BY model_name) > 1 ORDER BY ALL""",
-        parameters=dict(parameters),
     )
     return plots.as_data_uri(plots.calibration(observed, "Reliability of the quantiles")) if observed.height else None
 
 
-def _worst(con: duckdb.DuckDBPyConnection, parameters: Mapping[str, Any]) -> list[dict[str, str]]:
+def _worst(con: duckdb.DuckDBPyConnection, shown: str) -> list[dict[str, str]]:
     """The days on which the shown model was furthest off, in energy, with what it said and what came true."""
-    worst = f"""{COMPARED}, days AS (
+    worst = f"""WITH days AS (
         SELECT meter_id, issued_at_utc, avg(abs(demand_kwh - actual_kwh)) AS mae FROM compared
-        WHERE model_name = $shown AND round(quantile, 3) = 0.5 GROUP BY ALL HAVING count(*) >= 20
+        WHERE model_name = $shown AND round(quantile, 3) = 0.5 GROUP BY ALL HAVING sum(hours) >= 20
     ), worst AS (SELECT * FROM days ORDER BY mae DESC, meter_id, issued_at_utc LIMIT {WORST_DAYS})"""
     hours = fetch(
         con,
@@ -216,12 +237,9 @@ def _worst(con: duckdb.DuckDBPyConnection, parameters: Mapping[str, Any]) -> lis
         FROM worst JOIN compared c USING (meter_id, issued_at_utc) JOIN raw.meters m USING (meter_id)
         WHERE c.model_name IN ($shown, '{PUBLISHER}')
         ORDER BY worst.mae DESC, meter_id, issued_at_utc, interval_start_utc, quantile""",
-        parameters=dict(parameters),
+        parameters={"shown": shown},
     )
-    return [
-        _day(day, str(parameters["shown"]))
-        for day in hours.partition_by("meter_id", "issued_at_utc", maintain_order=True)
-    ]
+    return [_day(day, shown) for day in hours.partition_by("meter_id", "issued_at_utc", maintain_order=True)]
 
 
 def _day(day: pl.DataFrame, shown: str) -> dict[str, str]:
@@ -255,4 +273,5 @@ def _command(about: Mapping[str, Any], folder: Path) -> str:
         words += [f"--meter {meter}" for meter in json.loads(about["meters"] or "[]")]
         words += [f"--issue-hour {about['issue_hour']} --refit-weeks {about['refit_weeks']}"]
         words += [f"--model {model}" for model in json.loads(about["models"])]
+        words += ["--interval own"] if about["forecast_interval"] == "own" else []
     return " ".join(words)

@@ -53,12 +53,21 @@ class Cell:
 
 @dataclass(frozen=True)
 class Figures:
-    """The table: a row of cells per model, the best WAPE first. `unit` is that of figures without a sign."""
+    """The table: a row of cells per model, the best WAPE first. `unit` is that of figures without a sign.
+
+    Errors are energy per hour, or mean power (`is_power`) where intervals are not all of one hour.
+    """
 
     unit: str
+    is_power: bool
     factor: float
     titles: Sequence[str]
     rows: Sequence[tuple[str, Sequence[Cell]]]
+
+    @property
+    def said(self) -> str:
+        """The unit in words."""
+        return self.unit if self.is_power else f"{self.unit} per hour"
 
 
 def scores_of(con: duckdb.DuckDBPyConnection, backtest_id: str) -> pl.DataFrame:
@@ -73,18 +82,27 @@ def scores_of(con: duckdb.DuckDBPyConnection, backtest_id: str) -> pl.DataFrame:
 
 def main_figures(scores: pl.DataFrame) -> Figures:
     """The table of the slice `all` of `scores_of`; figures that a model does not have are empty."""
-    by_model = scores.filter(pl.col("slice") == "all").pivot("metric", index="model_name", values="value")
+    by_model = in_power(scores).filter(pl.col("slice") == "all").pivot("metric", index="model_name", values="value")
     absent = [c.metric for c in COLUMNS if c.metric not in by_model.columns]
     wide = by_model.with_columns(pl.lit(None, dtype=pl.Float64).alias(name) for name in absent)
     wide = wide.sort("wape", "model_name", nulls_last=True)
     mae: Any = wide["mae"].max()
     unit, factor = ("MWh", 1e-3) if (mae or 0.0) >= LARGE_KWH else ("kWh", 1.0)
+    is_power = (scores["metric"] == "mae_kw").any()
     best = {c.metric: _best(wide[c.metric], c.target) for c in COLUMNS}
     rows = [
         (str(row["model_name"]), [_cell(c, row[c.metric], factor, best[c.metric]) for c in COLUMNS])
         for row in wide.iter_rows(named=True)
     ]
-    return Figures(unit, factor, [c.title for c in COLUMNS], rows)
+    return Figures(unit.removesuffix("h") if is_power else unit, is_power, factor, [c.title for c in COLUMNS], rows)
+
+
+def in_power(scores: pl.DataFrame) -> pl.DataFrame:
+    """Scores with errors as mean power (`mae_kw`) in the place of those of energy, where there are any."""
+    is_power = pl.col("metric").str.ends_with("_kw")
+    power = scores.filter(is_power).with_columns(pl.col("metric").str.strip_suffix("_kw"))
+    both = pl.concat([scores.filter(~is_power), power])
+    return both.unique(["model_name", "slice", "metric"], keep="last", maintain_order=True)
 
 
 def _best(values: pl.Series, target: float | None) -> float | None:

@@ -18,7 +18,7 @@ from energy_assets import forecasting
 from energy_assets.contracts import TABLES
 from energy_assets.defs.forecasting.evaluation import BacktestConfig, Evaluation, WrongQuestion, ensure_features
 from energy_assets.defs.forecasting.models import FEATURES, LABELS
-from energy_assets.defs.frames import demand_versions, features_of, kinds_of_meters, published
+from energy_assets.defs.frames import demand_versions, features_of, interval_versions, kinds_of_meters, published
 from energy_assets.defs.issues import run_issues
 from energy_assets.defs.metadata import table_metadata, table_spec
 from energy_assets.defs.resources import POOL, WarehouseResource
@@ -89,7 +89,10 @@ def build_backtest(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinit
         except WrongQuestion as error:
             raise dg.Failure(str(error), allow_retries=False) from None
         with energy.warehouse.connect() as con:
-            ensure_tables(con, [REGISTRY])  # a warehouse of before has none
+            ensure_tables(con, [REGISTRY])  # a warehouse of before has none, or one of hours alone
+            con.execute(
+                f"ALTER TABLE {REGISTRY.qualified} ADD COLUMN IF NOT EXISTS forecast_interval VARCHAR DEFAULT 'hour'"
+            )
             kinds = kinds_of_meters(con, asked.meters)
         # Kinds side by side: most of the work lets go of the interpreter.
         with ThreadPoolExecutor(energy.settings.threads) as pool:
@@ -143,13 +146,19 @@ def _answer(energy: WarehouseResource, context: dg.AssetExecutionContext, asked:
         since = min(asked.learned_from)
         versions = demand_versions(con, as_of=asked.as_of, since=since, until=until, meter_ids=meters)
         operators = published(con, since=first, until=until).filter(pl.col("meter_id").is_in(meters))
+        parts = pl.DataFrame()
+        if asked.interval == "own":
+            parts = interval_versions(con, as_of=asked.as_of, since=since, until=until, meter_ids=meters)
+            operators = operators.clear()  # who speaks of hours says nothing of their parts
         done = {r[0] for r in con.execute("SELECT backtest_id FROM forecasts.backtests").fetchall()}
     window = frame.filter(pl.col("issued_at_utc") >= first)
     if window.is_empty():
         return Answer(kind, because=f"no meter of it was known from {asked.issues.first} to {asked.issues.last}")
+    if asked.interval == "own" and parts.is_empty():
+        return Answer(kind, because="no meter of it has an interval that is finer than an hour and divides it")
     identity = forecasting.backtest_id(
         **asked.settings, kind=kind, models=asked.models, meters=asked.meters, seed=asked.seed,
-        data=[str(part.hash_rows(seed=1).sum()) for part in (frame, versions, operators)],
+        data=[str(data.hash_rows(seed=1).sum()) for data in (frame, versions, operators, parts) if data.width],
     )  # fmt: skip
     if identity in done:
         return Answer(kind, identity)
@@ -168,6 +177,9 @@ def _answer(energy: WarehouseResource, context: dg.AssetExecutionContext, asked:
         return Answer(kind, because=str(error))
     if rows.is_empty():
         return Answer(kind, because="no model had anything to forecast from")
+    if asked.interval == "own":
+        rows = forecasting.backtest_at_own_interval(rows, parts, frame)
+        known = parts.filter(pl.col("known_to_utc").is_null())
     rows = rows.with_columns(backtest_id=pl.lit(identity))
     scores = forecasting.backtest_scores(rows, known, dict.fromkeys(meters, kind), window)
     flags = unfit.select(
@@ -199,6 +211,7 @@ def _write(energy: WarehouseResource, asked: Evaluation, made: Made) -> None:
         "models": json.dumps(asked.models),
         "meters": json.dumps(asked.meters) if asked.meters else None,
         "as_of_utc": asked.as_of,
+        "forecast_interval": asked.interval,
     }
     with energy.warehouse.transaction() as con:
         number = first_row(con, "SELECT coalesce(max(number), 0) + 1 FROM forecasts.backtests")

@@ -54,6 +54,9 @@ class BacktestConfig(dg.Config):
     )
     refit_weeks: int | None = Field(None, ge=1, le=104, description="Weeks between two fits; default: sources.yaml.")
     models: list[str] = Field([], description=f"Names of models; default: {', '.join(DEFAULT)}.")
+    interval: Literal["hour", "own"] = Field(
+        "hour", description="Hours, or the meters' own interval, of those that have a finer one."
+    )
     report: bool = Field(False, description="Whether to write an HTML report per kind of meter.")
 
 
@@ -69,6 +72,7 @@ class Evaluation:
     meters: tuple[str, ...]
     seed: int
     as_of: datetime
+    interval: Literal["hour", "own"] = "hour"
 
     @classmethod
     def of(cls, asked: BacktestConfig, config: WarehouseConfig, warehouse: Warehouse, run: Issues) -> "Evaluation":
@@ -97,7 +101,7 @@ class Evaluation:
         _check_meters(meters, warehouse)
         return cls(
             "asked" if questions else "daily", issues, asked.refit_weeks or schedule.refit_weeks,
-            schedule.training_days, models, meters, schedule.seed, run.last_time,
+            schedule.training_days, models, meters, schedule.seed, run.last_time, asked.interval,
         )  # fmt: skip
 
     @property
@@ -121,7 +125,7 @@ class Evaluation:
             "issue_hour": self.issues.issue_hour,
             "refit_weeks": self.refit_weeks,
             "training_days": self.training_days,
-        }
+        } | ({"forecast_interval": self.interval} if self.interval == "own" else {})
 
 
 def ensure_features(

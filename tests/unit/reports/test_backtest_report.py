@@ -67,7 +67,9 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     forecasts = pl.concat(
         [rows("demand_blend", 1.01, QUANTILES), rows("publisher", 1.04, seed=2), rows("seasonal_naive", 0.9, seed=3)]
     )
-    actuals = rows("demand_blend", 1.0).select("meter_id", "interval_start_utc", demand_kwh=pl.Series(shape()))
+    actuals = rows("demand_blend", 1.0).select(
+        "meter_id", "interval_start_utc", "interval_end_utc", demand_kwh=pl.Series(shape())
+    )
     scores = backtest_scores(forecasts, actuals, {"FR": "zone"}, context(forecasts))
     flag = {
         "backtest_id": "b1", "meter_id": "FR", "model_name": "publisher", "slice": "publisher:<copy>",
@@ -77,7 +79,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
         "backtest_id": "b1", "kind": "zone", "made_for": "asked", "start_date": date(2022, 10, 25),
         "end_date": date(2022, 11, 5), "issue_hour": 9, "refit_weeks": 4, "training_days": 365,
         "models": '["demand_blend", "seasonal_naive"]', "meters": '["FR"]', "as_of_utc": FIRST + timedelta(days=30),
-        "number": 1,
+        "number": 1, "forecast_interval": "hour",
     }  # fmt: skip
     with Warehouse.of(made).transaction() as con:
         ensure_tables(con, TABLES.values())

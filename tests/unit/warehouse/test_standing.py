@@ -76,7 +76,7 @@ def test_the_newest_daily_backtest_counts_whatever_was_asked_since(warehouse: Wa
             {
                 "backtest_id": name, "kind": "zone", "made_for": made_for, "start_date": date(2026, 3, 1),
                 "end_date": date(2026, 3, 11), "issue_hour": 9, "refit_weeks": 4, "training_days": 60, "models": "[]",
-                "meters": None, "as_of_utc": as_of, "number": number,
+                "meters": None, "as_of_utc": as_of, "number": number, "forecast_interval": "hour",
             }
             for number, (name, made_for, as_of) in enumerate(made)
         ],
