@@ -74,6 +74,13 @@ def test_what_came_in_since_does_not_change_what_was_said(next_day: Built) -> No
     assert all(v.equal for v in verdicts), verdicts
 
 
+def test_settings_that_were_changed_since_do_not_change_it(copied: Folder) -> None:
+    settings = copied.path / "sources.yaml"
+    settings.write_text(settings.read_text().replace("training_days: 60", "training_days: 30"))
+    assert "training_days: 30" in settings.read_text()
+    assert [v for v in again(copied) if not v.equal] == []
+
+
 def test_one_meter_is_made_again_as_among_all(built: Built) -> None:
     meter = a_meter(built.folder, "household")
     [verdict] = again(built.folder, meter)
