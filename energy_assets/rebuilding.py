@@ -154,8 +154,8 @@ def _compared(said: pl.DataFrame, made: pl.DataFrame) -> Verdict:
     libraries = ", ".join(f"{name} {installed(name)}" for name in LIBRARIES)
     reason = (
         "the row was changed after it was written, or what counts as known at the issue time has changed (a load that "
-        "says it was known by then, features that are no longer kept), or it was made by another version of the program, "
-        f"with another lock or on another machine type than this ({libraries}; {platform.machine()})"
+        "says it was known by then, features that are no longer kept), or it was made by another version of the "
+        f"program, with another lock or on another machine type than this ({libraries}; {platform.machine()})"
     )
     return _verdict(said, apart.height, f"{where}: {what}", reason)
 
