@@ -31,7 +31,7 @@ from energy_assets.forecasting.features import Matrix, from_log_ratio, recent_le
 from energy_assets.forecasting.linear import LIMIT, linear_columns
 from energy_assets.forecasting.models import MEDIAN, QUANTILES, reference_ratio
 
-NETWORK = {"channels": 32, "hidden": 96, "dropout": 0.2, "epochs": 60, "learning_rate": 3e-3, "weight_decay": 1e-2}
+NETWORK = {"channels": 32, "hidden": 96, "dropout": 0.1, "epochs": 60, "learning_rate": 3e-3, "weight_decay": 1e-2}
 DEFAULTS = {"sequence": NETWORK}
 KERNEL, DILATIONS = 4, (1, 4, 16, 64)  # the last step sees 256 hours
 BATCH = 32  # issue days
