@@ -18,17 +18,22 @@ from energy_assets import monitoring
 from energy_assets.config import Promotion, WarehouseConfig
 from energy_assets.defs.forecasting.issuing import WORSE_THAN_NAIVE, history_days
 from energy_assets.defs.forecasting.registry import Standing, champion, model_name
-from energy_assets.defs.frames import actuals, features_of, issue_times, labelled_features
+from energy_assets.defs.frames import actuals, issue_times, labelled_features
 from energy_assets.forecasting import TrainedModel, forecast, gate
+from energy_assets.forecasting.models import MEDIAN
+from energy_assets.forecasting.selection import LAST_RESORTS, NAIVE_COLUMNS, ORDER
 from energy_assets.warehouse import fetch
 
 BAND_DAYS = 14
 ISSUED = f"""
 SELECT meter_id, issued_at_utc, interval_start_utc, quantile, demand_kwh FROM forecasts.demand_forecasts
-WHERE issued_at_utc >= $since AND issued_at_utc < $last AND model_version = $version
+WHERE issued_at_utc >= $since AND issued_at_utc < $last AND model_version = $version AND quantile = {MEDIAN}
 QUALIFY revision = max(revision) OVER (PARTITION BY meter_id, issued_at_utc, interval_start_utc, quantile)
     AND NOT bool_or(coalesce(quality_reason = '{WORSE_THAN_NAIVE}', FALSE)) OVER (PARTITION BY issued_at_utc)
-ORDER BY meter_id, issued_at_utc, interval_start_utc, quantile"""
+ORDER BY meter_id, issued_at_utc, interval_start_utc"""
+LAST_VALUES = f"""
+SELECT {", ".join((*ORDER, "interval_end_utc", *NAIVE_COLUMNS, *LAST_RESORTS))} FROM features.feat_demand_day_ahead
+WHERE issued_at_utc IN (SELECT unnest($issues::TIMESTAMPTZ[])) AND kind = $kind"""
 
 
 class Watch:
@@ -52,7 +57,7 @@ class Watch:
         since = max(at - self.window, standing.model.as_of_utc)
         ours = _between(self._says(con, standing.model), since, at)
         issues = ours["issued_at_utc"].unique().sort().to_list()
-        naive = gate.naive_says(features_of(con, issues, kind=kind))
+        naive = gate.naive_says(fetch(con, LAST_VALUES, {"issues": issues, "kind": kind}))
         found = gate.compare(naive, ours, actuals(con, as_of=at, since=since))
         return gate.withholding(
             model_name(kind), standing.model.version, found, self.rule, at=at, withheld=standing.withheld
@@ -63,13 +68,15 @@ class Watch:
             issued = fetch(con, ISSUED, {"since": self.since, "last": self.last, "version": model.version})
             since = max(self.since, model.as_of_utc)
             days = issue_times(self.config, as_of=self.last, days=(self.last - since).days + 1)
-            due = [at for at in days if at >= since and at not in set(issued["issued_at_utc"])]
+            there = set(issued["issued_at_utc"])
+            due = [at for at in days if at >= since and at not in there]
             made = issued.clear()
             if due:
                 reach = (self.last - due[0]).days + 1 + history_days(model, due[0])
                 rows = labelled_features(con, self.config, as_of=self.last, days=reach, kind=model.kind)
                 said = gate.newest_says([model], rows, since=due[0])
-                made = said.filter(pl.col("issued_at_utc").is_in(due)).select(issued.columns)
+                own = pl.col("issued_at_utc").is_in(due) & (pl.col("quantile") == MEDIAN)
+                made = said.filter(own).select(issued.columns)
             self.said[model.version] = pl.concat([issued, made])
         return self.said[model.version]
 
