@@ -185,3 +185,39 @@ def test_no_skill_against_a_model_that_was_scored_on_other_meters() -> None:
     actual = pl.concat([_actuals([100.0] * 24), _actuals([10.0] * 24, meter="n")])
     scores = backtest_scores(said, actual, {"m": "zone", "n": "zone"})
     assert set(scores.filter(metric="skill_publisher")["meter_id"]) == {"m"}
+
+
+def test_intervals_of_quarters_are_held_against_quarters_and_scored_as_power_too() -> None:
+    start, quarter = pl.col("interval_start_utc"), HOUR / 4
+    starts = [START + DAY + i * quarter for i in range(96)]
+    ends = (start + quarter).alias("interval_end_utc")
+    actual = (
+        _actuals([10.0] * 96).with_columns(pl.Series("interval_start_utc", starts, dtype=INSTANT)).with_columns(ends)
+    )
+    said = _day([11.0] * 96).with_columns(pl.Series("interval_start_utc", starts, dtype=INSTANT)).with_columns(ends)
+    context = _context(said.with_columns(start.dt.truncate("1h")))
+    scores = backtest_scores(said, pl.concat([actual, _hours(actual)]), {"m": "zone"}, context)
+    assert (_value(scores, "mae"), _value(scores, "mae_kw")) == (1.0, 4.0)
+    assert _value(scores, "wape") == pytest.approx(0.1)
+    assert _value(scores, "peak_error_kw") == 4.0
+    assert scores.filter(slice="all", metric="mae")["n"].to_list() == [96, 96]
+    assert set(scores.filter(slice="hour:07", metric="mae")["n"]) == {4}
+
+    part_of_a_day = backtest_scores(said.head(60), actual, {"m": "zone"})  # sixty quarters are fifteen hours
+    assert part_of_a_day.filter(pl.col("metric").str.starts_with("peak")).is_empty()
+
+
+def test_hours_have_no_figures_of_power() -> None:
+    ends = (pl.col("interval_start_utc") + HOUR).alias("interval_end_utc")
+    said, actual = _day([110.0] * 24), _actuals([100.0] * 24)
+    scores = backtest_scores(said, actual, {"m": "zone"})
+    assert not scores.filter(pl.col("metric").str.ends_with("_kw")).height
+    assert backtest_scores(said.with_columns(ends), actual.with_columns(ends), {"m": "zone"}).equals(scores)
+
+
+def _hours(quarters: pl.DataFrame) -> pl.DataFrame:
+    """The hours that begin with a quarter: whoever joins by the start alone takes them for it."""
+    start = pl.col("interval_start_utc")
+    return quarters.filter(start == start.dt.truncate("1h")).with_columns(
+        (start + HOUR).alias("interval_end_utc"), demand_kwh=pl.lit(40.0)
+    )
