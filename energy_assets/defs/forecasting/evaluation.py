@@ -19,7 +19,7 @@ from energy_assets.defs.transformation.arguments import build_arguments, dbt_env
 from energy_assets.defs.transformation.built_with import BuiltWith
 from energy_assets.defs.transformation.dbt_models import dbt_project, load_manifest
 from energy_assets.defs.transformation.lineage import project_version
-from energy_assets.forecasting.contenders import DEFAULT, UnknownContender, contender
+from energy_assets.forecasting.contenders import ASKED, DEFAULT, UnknownContender, contender
 from energy_assets.warehouse import Warehouse, first_row
 
 DAY = timedelta(days=1)
@@ -53,7 +53,7 @@ class BacktestConfig(dg.Config):
         None, ge=0, le=23, description="Local hour of the day before; default: sources.yaml."
     )
     refit_weeks: int | None = Field(None, ge=1, le=104, description="Weeks between two fits; default: sources.yaml.")
-    models: list[str] = Field([], description=f"Names of models; default: {', '.join(DEFAULT)}.")
+    models: list[str] = Field([], description=f"Names of models; default: {', '.join(ASKED)}.")
     interval: Literal["hour", "own"] = Field(
         "hour", description="Hours, or the meters' own interval, of those that have a finer one."
     )
@@ -96,7 +96,8 @@ class Evaluation:
                 f"{last + DAY} is forecast on {last} at {hour}:00, which is after the run's own issue time "
                 f"({run.last} at {run.issue_hour}:00): choose an earlier end, or load more with `energy-assets run`"
             )
-        meters, models = tuple(dict.fromkeys(asked.meters)), tuple(dict.fromkeys(asked.models)) or DEFAULT
+        meters, models = tuple(dict.fromkeys(asked.meters)), tuple(dict.fromkeys(asked.models))
+        models = models or (ASKED if questions else DEFAULT)
         _check_models(models)
         _check_meters(meters, warehouse)
         return cls(

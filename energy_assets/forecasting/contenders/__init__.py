@@ -69,6 +69,8 @@ CONTENDERS: Mapping[str, str] = {
 }
 EXTRAS: Mapping[str, str] = {"xgboost": "xgboost", "sequence": "deep"}  # what is not in the core dependencies
 DEFAULT = ("demand_blend", "seasonal_naive", "calendar_temperature")
+# of a backtest that somebody asks for: where a publisher's forecast was known at issue time, that is worth the time
+ASKED = (*DEFAULT, "demand_blend_with_publisher")
 
 
 class UnknownContender(ValueError):  # noqa: N818 - it says what is wrong
