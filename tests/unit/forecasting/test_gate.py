@@ -217,3 +217,9 @@ def test_models_that_were_trained_are_told_apart_by_days_that_they_had_not_learn
     assert found.better(RULE)
     naive = compare(gate.naive_says(zone_frame()), ours, known)
     assert naive.worse(RULE)
+
+
+def test_days_that_can_never_be_there_are_refused_in_the_settings() -> None:
+    assert Promotion(min_days=26).weeks == 4
+    with pytest.raises(ValueError, match="min_days 27 can never be reached within 4 weeks; at most 26"):
+        Promotion(min_days=27)
