@@ -78,11 +78,15 @@ def build_interval_forecasts(partitions: dg.PartitionsDefinition[str]) -> dg.Ass
         of_day = rows.filter(pl.col("issued_at_utc") == issues.last_time)
         if of_day.height:
             metadata["plot"] = plot(_band(of_day, asking))
-        silent = asking.join(of_day, on="meter_id", how="semi")
+        forecast = asking.join(of_day, on="meter_id", how="semi")
         yield dg.MaterializeResult(
             asset_key=KEY,
             metadata=metadata,
-            check_results=[_crossing(rows), _sums(rows, hourly), _missing(energy.config, silent)],
+            check_results=[
+                quantiles_do_not_cross(rows),
+                parts_sum_up_to_hours(rows, hourly),
+                every_source_that_asks_has_one(energy.config, forecast),
+            ],
         )
 
     return interval_forecasts
@@ -132,7 +136,8 @@ def _forecast(con: duckdb.DuckDBPyConnection, hourly: pl.DataFrame, issued: Sequ
     )
 
 
-def _crossing(rows: pl.DataFrame) -> dg.AssetCheckResult:
+def quantiles_do_not_cross(rows: pl.DataFrame) -> dg.AssetCheckResult:
+    """Each quantile against the next lower one of its interval."""
     before = pl.col("demand_kwh").shift(1).over(*KEYS, order_by="quantile")
     crossing = rows.filter(pl.col("demand_kwh") < before).height
     return dg.AssetCheckResult(
@@ -140,7 +145,7 @@ def _crossing(rows: pl.DataFrame) -> dg.AssetCheckResult:
     )
 
 
-def _sums(rows: pl.DataFrame, hourly: pl.DataFrame) -> dg.AssetCheckResult:
+def parts_sum_up_to_hours(rows: pl.DataFrame, hourly: pl.DataFrame) -> dg.AssetCheckResult:
     """Parts against their hours; an hour without some of its parts is off as well."""
     hour = [*KEYS[:2], "interval_start_utc"]
     sums = (
@@ -159,8 +164,9 @@ def _sums(rows: pl.DataFrame, hourly: pl.DataFrame) -> dg.AssetCheckResult:
     )
 
 
-def _missing(config: WarehouseConfig, made: pl.DataFrame) -> dg.AssetCheckResult:
-    silent = sorted(set(config.forecast.own_interval) - set(made["source"]))
+def every_source_that_asks_has_one(config: WarehouseConfig, forecast: pl.DataFrame) -> dg.AssetCheckResult:
+    """Sources that ask against those of the meters (meter_id, source) that were forecast."""
+    silent = sorted(set(config.forecast.own_interval) - set(forecast["source"]))
     return dg.AssetCheckResult(
         check_name="every_source_that_asks_has_one",
         asset_key=KEY,
@@ -168,7 +174,7 @@ def _missing(config: WarehouseConfig, made: pl.DataFrame) -> dg.AssetCheckResult
         severity=dg.AssetCheckSeverity.WARN,
         metadata={
             "asked": ", ".join(config.forecast.own_interval) or "none",
-            "meters": made.height,
+            "meters": forecast.height,
             "without": ", ".join(silent) or "none",
             "next": "a source needs meters whose interval is finer than an hour and divides it, with hourly forecasts "
             "and parts that were known at issue time",
