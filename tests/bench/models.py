@@ -118,7 +118,10 @@ def accuracy(folder: Path, names: list[str]) -> pl.DataFrame:
 
 
 def table(errors: pl.DataFrame, costs: Mapping[str, Mapping[str, float]]) -> str:
-    """Markdown: a row per model, best first by the mean of its WAPE over the kinds; MAE and pinball of one kind."""
+    """Markdown: a row per model, best first by the mean of its WAPE over the kinds; MAE and pinball of one kind.
+
+    Who does not speak of every kind comes last.
+    """
     kinds = errors["kind"].unique().sort().to_list()
     wape = 100 * pl.col("wape")
     columns = (
@@ -137,7 +140,7 @@ def table(errors: pl.DataFrame, costs: Mapping[str, Mapping[str, float]]) -> str
         }
     )
     shown = (
-        columns.sort(pl.mean_horizontal(kinds))
+        columns.sort(pl.sum_horizontal(kinds, ignore_nulls=False), nulls_last=True)
         .join(spent, on="model_name", how="left", maintain_order="left")
         .rename({"model_name": "model", **{kind: f"{kind}, WAPE %" for kind in kinds}})
     )
@@ -228,7 +231,11 @@ def main() -> None:
             text = compare(simulated.path, *window, "`make compare-models`: the simulated default warehouse")
         into = into or "simulated"
     else:
-        text = compare(options.warehouse, *window, f"`make compare-models WAREHOUSE={options.warehouse.name}`")
+        days = (
+            f"--first {options.first:%Y-%m-%d} --last {options.last:%Y-%m-%d}" if options.first and options.last else ""
+        )
+        command = f"make compare-models WAREHOUSE={options.warehouse.name}" + f' COMPARE="{days}"' * bool(days)
+        text = compare(options.warehouse, *window, f"`{command}`")
     sys.stdout.write(text + "\n")
     if into:
         PAGE.write_text(put(PAGE.read_text(), into, text))
