@@ -123,7 +123,7 @@ def table(errors: pl.DataFrame, costs: Mapping[str, Mapping[str, float]]) -> str
     Who does not speak of every kind comes last.
     """
     kinds = errors["kind"].unique().sort().to_list()
-    wape = 100 * pl.col("wape")
+    wape = pl.col("wape") * 100
     columns = (
         errors.with_columns(wape).pivot("kind", index="model_name", values="wape", sort_columns=True)
         if len(kinds) > 1
