@@ -34,9 +34,10 @@ def test_models_are_compared_on_the_hours_that_all_have(tmp_path: Path) -> None:
     assert lines[3].startswith("| calendar_temperature |")
     assert lines[4].endswith("|  | 0.04 | 0.12 | 251 |")
     two = pl.concat([errors, errors.with_columns(pl.lit("home").alias("kind"), pl.col("wape") * 2)])
-    assert table(two, costs).startswith(
-        "| model | home, WAPE % | zone, WAPE % | fit CPU s | score CPU s | memory MB |\n"
-    )
+    lines = table(two, costs).splitlines()
+    assert lines[0] == "| model | home, WAPE % | zone, WAPE % | fit CPU s | score CPU s | memory MB |"
+    naive = 100 * errors.filter(pl.col("model_name") == "seasonal_naive")["wape"].item()
+    assert f"| seasonal_naive | {2 * naive:.2f} | {naive:.2f} | 0.04 | 0.12 | 251 |" in lines
 
 
 def test_a_table_replaces_the_one_between_its_markers() -> None:
