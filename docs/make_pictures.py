@@ -1,6 +1,7 @@
 """Makes the pictures of the README anew.
 
-    make run WAREHOUSE=/path/to/france ISSUE_DATE=2022-11-20      # docs/examples/france/sources.yaml
+    make run WAREHOUSE=/path/to/france ISSUE_DATE=2022-12-31      # docs/examples/france/sources.yaml
+    .venv/bin/energy-assets backtest --warehouse /path/to/france --start 2023-01-01 --end 2023-12-31
     .venv/bin/python docs/make_pictures.py week /path/to/france FR docs/images/forecast_france.png
     make ui                                                        # in another terminal
     .venv/bin/python docs/make_pictures.py graph http://localhost:3000 docs/images/graph.png    # needs chromium
@@ -22,26 +23,35 @@ from energy_assets import plots
 
 GRAPH_PX = (550, 190, 2350, 830)  # of the window: the graph without the UI's menus
 WEEK = """
-SELECT b.interval_start_utc, b.quantile, b.demand_kwh, h.demand_kwh AS actual_kwh, p.demand_kwh AS publisher_kwh,
-       m.name, m.timezone
-FROM forecasts.backtest_forecasts b
-JOIN marts.dim_meters m USING (meter_id)
-LEFT JOIN marts.fct_demand_hourly h USING (meter_id, interval_start_utc)
-LEFT JOIN forecasts.backtest_forecasts p
-    ON p.backtest_id = b.backtest_id AND p.meter_id = b.meter_id AND p.interval_start_utc = b.interval_start_utc
-    AND p.publisher IS NOT NULL
-WHERE b.meter_id = $meter AND b.model_name = 'demand_blend'
-    AND b.backtest_id = (
-        SELECT arg_max(r.backtest_id, (r.as_of_utc, r.number))
-        FROM forecasts.backtests r JOIN marts.dim_meters USING (kind) WHERE r.made_for = 'daily' AND meter_id = $meter
-    )
-QUALIFY b.issued_at_utc > max(b.issued_at_utc) OVER () - INTERVAL 7 DAY
-ORDER BY b.interval_start_utc, b.quantile
+WITH hours AS (
+    SELECT b.interval_start_utc, b.quantile, b.demand_kwh, h.demand_kwh AS actual_kwh, p.demand_kwh AS publisher_kwh,
+           m.name, m.timezone, date_trunc('week', h.local_date) AS week
+    FROM forecasts.backtest_forecasts b
+    JOIN marts.dim_meters m USING (meter_id)
+    JOIN marts.fct_demand_hourly h USING (meter_id, interval_start_utc)
+    LEFT JOIN forecasts.backtest_forecasts p
+        ON p.backtest_id = b.backtest_id AND p.meter_id = b.meter_id AND p.interval_start_utc = b.interval_start_utc
+        AND p.publisher IS NOT NULL
+    WHERE b.meter_id = $meter AND b.model_name = 'demand_blend'
+        AND b.backtest_id = (
+            SELECT arg_max(r.backtest_id, r.number)
+            FROM forecasts.backtests r JOIN marts.dim_meters USING (kind) WHERE meter_id = $meter
+        )
+),
+weeks AS (
+    SELECT week, sum(abs(demand_kwh - actual_kwh)) / sum(actual_kwh) AS error
+    FROM hours WHERE quantile = 0.5
+    GROUP BY week
+    HAVING count(actual_kwh) >= 167
+)
+SELECT * EXCLUDE (week) FROM hours
+WHERE week = (SELECT week FROM weeks WHERE error = (SELECT quantile_disc(error, 0.5) FROM weeks))
+ORDER BY interval_start_utc, quantile
 """
 
 
 def week(warehouse: Path, meter_id: str, target: Path) -> None:
-    """The last seven days of the rolling-origin evaluation: bands, the publisher's forecast, and what came true."""
+    """The week of median error of the newest backtest: bands, the publisher's forecast, and what came true."""
     with duckdb.connect(str(warehouse / "serving" / "energy.duckdb"), read_only=True) as con:
         con.execute("SET TimeZone='UTC'")
         hours = con.sql(WEEK, params={"meter": meter_id}).pl()
@@ -52,7 +62,7 @@ def week(warehouse: Path, meter_id: str, target: Path) -> None:
     target.write_bytes(
         plots.forecast_band(
             hours.select("interval_start_utc", "quantile", "demand_kwh"),
-            f"{name}: seven days, each forecast on the morning before",
+            f"{name}: the week of median error, each day forecast on the morning before",
             each.select("interval_start_utc", demand_kwh="actual_kwh").drop_nulls(),
             each.select("interval_start_utc", demand_kwh="publisher_kwh").drop_nulls(),
             timezone=timezone,
