@@ -48,7 +48,13 @@ class Forecast(NamedTuple):
     skipped: pl.DataFrame
 
 
-def forecast(frame: pl.DataFrame, model: TrainedModel | None, recent: pl.DataFrame | None = None) -> Forecast:
+def forecast(
+    frame: pl.DataFrame,
+    model: TrainedModel | None,
+    recent: pl.DataFrame | None = None,
+    *,
+    fallback_because: str | None = None,
+) -> Forecast:
     """Forecast every row of one kind of meter, for any number of meters and issue times.
 
     Reasons of a fallback (`quality_reason`): `no_model` (none for the kind), `stale_data` (newest reading over
@@ -61,7 +67,9 @@ def forecast(frame: pl.DataFrame, model: TrainedModel | None, recent: pl.DataFra
         frame: columns of `features.feat_demand_day_ahead`; labels, if there are any, are not looked at.
         model: the model of the kind, or None.
         recent: the same columns with `demand_kwh` and, optionally, `label_known_at_utc`, of issue times before those of
-            `frame`: the bands follow the errors on those of them that the model has not learned from.
+            `frame`: the forecasts follow what they have taught since (`online`); without them the model speaks as it
+            was trained.
+        fallback_because: makes every forecast a fallback for this reason, with the bands that the model has for them.
 
     Raises:
         ValueError: the frame holds meters of another kind than the model's.
@@ -75,7 +83,10 @@ def forecast(frame: pl.DataFrame, model: TrainedModel | None, recent: pl.DataFra
     frame = (
         frame.sort(KEYS)
         .with_columns(cs.float().fill_nan(None))
-        .with_columns(_reason(model).alias("quality_reason"), naive_kwh().alias("_naive"))
+        .with_columns(
+            (_reason(model) if fallback_because is None else pl.lit(fallback_because)).alias("quality_reason"),
+            naive_kwh().alias("_naive"),
+        )
     )
     hopeless = pl.col("_naive").is_null() & pl.col("quality_reason").is_not_null()
     skipped = (

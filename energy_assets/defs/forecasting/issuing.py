@@ -41,10 +41,8 @@ def say(
     due = features_at(con, issued_at).filter(pl.col("kind") == kind)
     if model is None or due.is_empty():
         return forecasting.forecast(due, None)
-    if withheld:  # the fallback is made as for meters of which too little is known to ask the model
-        said = forecasting.forecast(due.with_columns(known_days=pl.lit(0, dtype=pl.Int32)), model)
-        reason = pl.col("quality_reason").replace("too_few_days", WORSE_THAN_NAIVE)
-        return forecasting.Forecast(said.rows.with_columns(reason), said.skipped)
+    if withheld:
+        return forecasting.forecast(due, model, fallback_because=WORSE_THAN_NAIVE)
     days = history_days(model, issued_at)
     return forecasting.forecast(due, model, labelled_features(con, config, as_of=issued_at, days=days, kind=kind))
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from energy_assets.forecasting.features import Matrix
-from energy_assets.forecasting.online.cube import NEVER, decayed, weighted_quantiles
+from energy_assets.forecasting.online.cube import decayed, weighted_quantiles
 
 HALF_LIFE = 30.0  # days
 WINDOW_DAYS = 90
@@ -51,7 +51,6 @@ def banded(
     result = point[..., None] + distances
     moves = np.zeros((len(point), len(wanted)))
     error = target - point
-    delay = _delay(known, issued)
     for day, instant in enumerate(issued):
         if day < FEWEST_DAYS:
             continue
@@ -75,7 +74,8 @@ def banded(
             same = np.where(np.isfinite(alike[:, [q]]), width[:, day] * alike[:, [q]], stretched)
             moved[..., q] = SHAPES * stretched + (1 - SHAPES) * same
         result[:, day] = point[:, day, :, None] + moved
-        moves = _follow(moves, result, target, known, day - delay, instant, wanted)
+        judged = day - _delay(known[:, window], issued[window], instant)
+        moves = _follow(moves, result, target, known, judged, instant, wanted)
     return result
 
 
@@ -93,10 +93,10 @@ def _follow(
     return np.where(count > 0, found, moves)
 
 
-def _delay(known: NDArray[np.int64], issued: NDArray[np.int64]) -> int:
-    """Issue days until a day's demand is known, nearly always: 2 where readings arrive within the day."""
+def _delay(known: NDArray[np.int64], issued: NDArray[np.int64], instant: np.int64) -> int:
+    """Issue days until a day's demand is known, nearly always, by what has arrived: 2 where that takes hours."""
     days = (known - issued[None, :, None]) / 86_400e6
-    arrived = days[known != NEVER]
+    arrived = days[known <= instant]
     return max(int(np.ceil(np.quantile(arrived, 0.95))), 1) if len(arrived) else 2
 
 

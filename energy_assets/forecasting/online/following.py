@@ -42,7 +42,7 @@ def follow(model: TrainedModel, due: pl.DataFrame, history: pl.DataFrame) -> Mat
     known = rows["_known"].dt.epoch("us").fill_null(NEVER).to_numpy().astype(np.int64)
     record = timedelta(days=RECORD_DAYS if model.follows else WINDOW_DAYS)
     first = due.select(pl.col("issued_at_utc").min()).item() - record
-    recent = (rows["issued_at_utc"] >= max(first, model.record_start_utc)).to_numpy()
+    recent = (rows["_due"] | (rows["issued_at_utc"] >= max(first, model.record_start_utc))).to_numpy()
     experts, distances = _experts(model, rows, matrix, recent, target, known)
     part = rows.filter(recent)
     cube = Cube.of(part)
