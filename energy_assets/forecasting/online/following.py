@@ -86,10 +86,14 @@ def _experts(
     columns = scaled(linear_columns(matrix, model.features), model.point.ridge.mean, model.point.ridge.scale)
     if model.needs_weather:
         columns = np.column_stack([columns, place_heating(rows) / PLACES_DEGREES])
-    meter = rows.select(pl.col("meter_id").rank("dense").cast(pl.Int64) - 1).to_series().to_numpy()
-    cell = meter * 24 + matrix[:, model.features.index("local_hour")].astype(np.int64)
+    hour = matrix[:, model.features.index("local_hour")].astype(np.int64)
     issued = rows["issued_at_utc"].dt.epoch("us").to_numpy().astype(np.int64)
-    renewed = recursive_ridge(columns, target, cell, issued, known, FAMILY)[recent]
+    renewed = np.full((len(rows), FAMILY.size), np.nan)
+    meters = rows["meter_id"].rle_id().to_numpy()
+    for meter in np.unique(meters):  # one by one: the matrices of 24 hours stay in the processor's cache
+        own = meters == meter
+        renewed[own] = recursive_ridge(columns[own], target[own], hour[own], issued[own], known[own], FAMILY)
+    renewed = renewed[recent]
     renewed = np.where(np.isfinite(renewed), renewed, median)  # too few rows yet: the model speaks for them
     trees = (members[:, 1] - members[:, 0])[:, None]  # what the boosted trees add to their regression
     said = [median, members[:, 1:], renewed, renewed[:, WITH_TREES] + trees]

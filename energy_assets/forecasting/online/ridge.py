@@ -70,7 +70,7 @@ def recursive_ridge(
     for i in range(len(times)):  # one per issue day, all meters and hours at once
         rows = learned[bounds[i] : bounds[i + 1]]
         while len(rows):
-            first = np.sort(np.unique(cell[rows], return_index=True)[1])  # a cell learns one row at a time
+            first = np.unique(cell[rows], return_index=True)[1]  # a cell learns one row at a time
             state.learn(cell[rows[first]], regressors[rows[first]], target[rows[first]])
             rows = np.delete(rows, first)
         end = due_bounds[i + 1] if i + 1 < len(times) else len(due)
@@ -92,7 +92,7 @@ class _State:
             self.inverse[i] = np.eye(size) / penalty
             self.inverse[i, :, 0, 0] = INTERCEPT_VARIANCE
         self.coefficients = np.zeros((penalties, limits, cells, size))
-        self.errors = np.full((penalties, limits, cells, RECENT_ERRORS), np.nan)
+        self.errors = np.full((penalties, limits, cells, RECENT_ERRORS), np.inf)
         self.scale = np.full((penalties, limits, cells), np.inf)
         self.judged = np.zeros(cells, dtype=np.int64)
         self.seen = np.zeros(cells, dtype=np.int64)
@@ -116,11 +116,22 @@ class _State:
             )
             self.judged[warm] += 1
             ready = warm[self.judged[warm] >= FEWEST_ERRORS]
-            self.scale[:, :, ready] = 1.4826 * np.nanmedian(self.errors[:, :, ready], axis=-1)
+            self.scale[:, :, ready] = 1.4826 * self._median_error(ready)
         self.seen[cell] += 1
+        everyone = len(cell) == len(self.seen) and bool((cell == np.arange(len(cell))).all())
         for i in range(len(self.family.penalties)):
-            inverse = self.inverse[i, cell]
-            spread = (inverse * regressors[:, None, :]).sum(axis=-1)
+            inverse = self.inverse[i] if everyone else self.inverse[i, cell]
+            spread = (inverse @ regressors[:, :, None])[:, :, 0]
             gain = spread / (1.0 + (spread * regressors).sum(axis=-1))[:, None]
-            self.inverse[i, cell] = inverse - gain[:, :, None] * spread[:, None, :]
+            inverse -= gain[:, :, None] * spread[:, None, :]
+            if not everyone:  # a choice of cells is a copy
+                self.inverse[i, cell] = inverse
             self.coefficients[i][:, cell] += limited[i][:, :, None] * gain
+
+    def _median_error(self, cell: NDArray[np.int64]) -> Matrix:
+        """Of the recent errors of some cells; those that are not there yet are infinite and come last."""
+        ordered = np.sort(self.errors[:, :, cell], axis=-1)
+        count = np.minimum(self.judged[cell], RECENT_ERRORS)
+        at = np.arange(len(cell))
+        result: Matrix = (ordered[:, :, at, (count - 1) // 2] + ordered[:, :, at, count // 2]) / 2
+        return result
