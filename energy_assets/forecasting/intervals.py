@@ -28,7 +28,7 @@ LOOK_BACK = timedelta(days=56)  # of the shares
 REACH = timedelta(days=max(BAND_DAYS + 2, 56))  # further back nothing is looked at
 HALF_LIFE_DAYS = 28.0  # of the weight of a day, in shares and bands
 GROUP_DAYS, EQUAL_DAYS = 3.0, 2.0  # days' worth of evidence that a group and all days have to overcome
-ERROR_DAYS = 20.0  # days' worth of errors after which they count as much as the expected bands
+ERROR_DAYS = 8.0  # days' worth of errors after which they count as much as the expected bands
 LEAST_WIDTH = 1e-3  # of the mean forecast: no part of an hour is known better
 WEEKS = (1, 2, 3, 4)
 _HOUR = ["meter_id", "hour_utc"]
