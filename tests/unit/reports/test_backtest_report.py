@@ -75,7 +75,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
         "backtest_id": "b1", "meter_id": "FR", "model_name": "publisher", "slice": "publisher:<copy>",
         "metric": "flag_copy_of_actuals", "value": 0.97, "n": 288,
     }  # fmt: skip
-    registry = {
+    backtest = {
         "backtest_id": "b1", "kind": "zone", "made_for": "asked", "start_date": date(2022, 10, 25),
         "end_date": date(2022, 11, 5), "issue_hour": 9, "refit_weeks": 4, "training_days": 365,
         "models": '["demand_blend", "seasonal_naive"]', "meters": '["FR"]', "as_of_utc": FIRST + timedelta(days=30),
@@ -90,7 +90,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
         con.execute("CREATE TABLE intermediate.int_demand_versions AS SELECT *, interval_start_utc AS known_from_utc, "
                     "NULL::TIMESTAMPTZ AS known_to_utc FROM actuals")  # fmt: skip
         schema = TABLES["forecasts.backtests"].polars_schema
-        append_new(con, TABLES["forecasts.backtests"], pl.DataFrame([registry], schema=schema))
+        append_new(con, TABLES["forecasts.backtests"], pl.DataFrame([backtest], schema=schema))
         append_new(con, TABLES["forecasts.backtest_forecasts"], forecasts)
         append_new(con, TABLES["monitoring.backtest_scores"], scores)
         append_new(con, TABLES["monitoring.backtest_scores"], pl.DataFrame([flag]))

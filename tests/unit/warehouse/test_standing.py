@@ -70,7 +70,7 @@ def test_the_newest_daily_backtest_counts_whatever_was_asked_since(warehouse: Wa
         ("asked", "asked", at),
         ("tomorrow", "daily", at + timedelta(days=1)),
     ]
-    registry = TABLES["forecasts.backtests"]
+    backtests = TABLES["forecasts.backtests"]
     rows = pl.DataFrame(
         [
             {
@@ -80,11 +80,11 @@ def test_the_newest_daily_backtest_counts_whatever_was_asked_since(warehouse: Wa
             }
             for number, (name, made_for, as_of) in enumerate(made)
         ],
-        schema=registry.polars_schema,
+        schema=backtests.polars_schema,
     )  # fmt: skip
     with warehouse.transaction() as con:
-        ensure_tables(con, [registry])
-        append_new(con, registry, rows)
+        ensure_tables(con, [backtests])
+        append_new(con, backtests, rows)
         assert newest_backtests(con, at) == {"zone": "newest"}
         assert newest_backtests(con, at - timedelta(hours=1)) == {"zone": "old"}
         assert newest_backtests(con, at - timedelta(days=2)) == {}
