@@ -9,6 +9,11 @@ ISSUED_AT = Column("issued_at_utc", "TIMESTAMPTZ", "Issue time: nothing known la
 START = Column("interval_start_utc", "TIMESTAMPTZ", "Start of the half-open interval", key=True)
 END = Column("interval_end_utc", "TIMESTAMPTZ", "End of the half-open interval")
 QUANTILE = Column("quantile", "DOUBLE", "Probability that demand stays at or below the value", key=True)
+REVISION = Column("revision", "INTEGER", "0 first; +1 each time the same model said otherwise for the same issue", key=True)
+CUTOFF = Column("data_cutoff_utc", "TIMESTAMPTZ", "Newest known reading of the meter at issue time", nullable=True)
+LEAD = Column("lead_minutes", "INTEGER", "Minutes from issue time to the interval's start")
+FALLBACK_REASON = Column("quality_reason", "VARCHAR", "Why a fallback was needed", nullable=True)
+RUN_ID = Column("dagster_run_id", "VARCHAR", "Run that made it", audit=True)
 
 TABLES = (
     Table("forecasts", "model_versions", "One row per trained model", columns(
@@ -45,28 +50,20 @@ TABLES = (
         METER_ID, ISSUED_AT,
         Column("model_version", "VARCHAR", "The model that made it", key=True),
         START, QUANTILE,
-        Column("revision", "INTEGER", "0 first; +1 each time the same model said otherwise for the same issue", key=True),
-        END,
-        Column("data_cutoff_utc", "TIMESTAMPTZ", "Newest known reading of the meter at issue time", nullable=True),
-        Column("lead_minutes", "INTEGER", "Minutes from issue time to the interval's start"),
+        REVISION, END, CUTOFF, LEAD,
         Column("demand_kwh", "DOUBLE", "Demand over the interval, kWh"),
         Column("quality", "VARCHAR", "primary, or fallback where inputs were missing", allowed=("primary", "fallback")),
-        Column("quality_reason", "VARCHAR", "Why a fallback was needed", nullable=True),
-        Column("dagster_run_id", "VARCHAR", "Run that made it", audit=True),
+        FALLBACK_REASON, RUN_ID,
     )),
     Table("forecasts", "interval_forecasts", "Quantile forecasts at the meters' own interval where it is finer than an hour "
           "and its source asks for them (`forecast.own_interval`), append-only", columns(
         METER_ID, ISSUED_AT,
         Column("model_version", "VARCHAR", "The model that forecast the hour", key=True),
         START, QUANTILE,
-        Column("revision", "INTEGER", "0 first; +1 each time the same model said otherwise for the same issue", key=True),
-        END,
-        Column("data_cutoff_utc", "TIMESTAMPTZ", "Newest known reading of the meter at issue time", nullable=True),
-        Column("lead_minutes", "INTEGER", "Minutes from issue time to the interval's start"),
+        REVISION, END, CUTOFF, LEAD,
         Column("demand_kwh", "DOUBLE", "Demand over the interval, kWh; the medians of an hour's parts sum up to the hour's"),
         Column("quality", "VARCHAR", "That of the hour's forecast: primary or fallback", allowed=("primary", "fallback")),
-        Column("quality_reason", "VARCHAR", "Why a fallback was needed", nullable=True),
-        Column("dagster_run_id", "VARCHAR", "Run that made it", audit=True),
+        FALLBACK_REASON, RUN_ID,
     )),
     Table("forecasts", "demand_scenarios", "Joint paths over the horizon whose margins are the quantiles", columns(
         METER_ID, ISSUED_AT,
