@@ -9,6 +9,9 @@ from energy_assets.contracts.types import Column, Table, columns
 
 KINDS = ("household", "industrial", "building", "feeder", "zone", "machine")
 QUALITIES = ("measured", "estimated", "corrected", "missing")
+TARGETS = ("forecast", "peak", "advice", "anomaly")
+VERDICTS = ("correct", "incorrect", "unsure", "withdrawn")
+CALENDARS = ("all", "workdays", "weekends_and_holidays")
 
 METER_ID = Column("meter_id", "VARCHAR", "The meter: any metered series", key=True)
 KNOWN_AT = Column("known_at_utc", "TIMESTAMPTZ", "When the row was known: receipt, else end plus publication lag", key=True)
@@ -95,46 +98,60 @@ TABLES = (
         Column("known_at_utc", "TIMESTAMPTZ", "When the observation was known"),
         SOURCE, LOAD_ID,
     )),
-    Table("raw", "tariffs", "Prices of energy and demand", columns(
+    Table("raw", "tariffs", "Prices of energy and demand, and fixed charges", columns(
         Column("tariff_id", "VARCHAR", "The tariff", key=True),
-        Column("component", "VARCHAR", "energy or demand charge", key=True, allowed=("energy", "demand")),
+        Column("component", "VARCHAR", "energy, demand charge or fixed charge", key=True,
+               allowed=("energy", "demand", "fixed")),
         Column("window", "VARCHAR", "Local hours that the price holds in, e.g. 06:00-22:00; all for every hour", key=True),
         Column("valid_from_utc", "TIMESTAMPTZ", "First instant the price holds", key=True),
         Column("valid_to_utc", "TIMESTAMPTZ", "First instant it no longer holds; null while open", nullable=True),
-        Column("calendar", "VARCHAR", "Days the price holds on", allowed=("all", "workdays", "weekends_and_holidays")),
+        Column("calendar", "VARCHAR", "Days the price holds on", key=True, allowed=CALENDARS),
         Column("price", "DOUBLE", "Price in currency per unit"),
-        Column("unit", "VARCHAR", "What the price is per", allowed=("kWh", "kW_month", "kW_year")),
+        Column("unit", "VARCHAR", "What the price is per", key=True, allowed=("kWh", "kW_month", "kW_year", "month")),
+        Column("averaging_minutes", "INTEGER", "Demand: billed power is the mean over 15 or 60 minutes", nullable=True),
+        Column("billing_basis", "VARCHAR", "Demand: the month's maximum, or the mean of the last twelve monthly maxima",
+               nullable=True, allowed=("monthly_maximum", "mean_of_last_twelve")),
         Column("currency", "VARCHAR", "ISO 4217 currency"),
         Column("known_at_utc", "TIMESTAMPTZ", "When the price was known"),
         SOURCE, LOAD_ID,
     )),
-    Table("raw", "shiftable_loads", "Loads whose time of use may be moved", columns(
+    Table("raw", "shiftable_loads", "Loads whose time of use may be moved, and batteries", columns(
         Column("shiftable_load_id", "VARCHAR", "The load", key=True),
         METER_ID,
         Column("name", "VARCHAR", "Name for people"),
-        Column("power_kw", "DOUBLE", "Power while running, kW"),
-        Column("energy_kwh", "DOUBLE", "Energy of one run, kWh"),
-        Column("duration_minutes", "INTEGER", "Time one run takes, minutes"),
+        Column("power_kw", "DOUBLE", "Power while running, charging or discharging, kW"),
+        Column("energy_kwh", "DOUBLE", "Energy of one run, kWh; null for a battery", nullable=True),
+        Column("duration_minutes", "INTEGER", "Time one run takes, minutes; null for a battery", nullable=True),
         Column("earliest_local", "VARCHAR", "Earliest local start, HH:MM"),
         Column("latest_local", "VARCHAR", "Latest local end, HH:MM"),
         Column("interruptible", "BOOLEAN", "Whether a run may be split"),
         Column("minimum_on_minutes", "INTEGER", "Shortest stretch of a split run, minutes"),
+        Column("usual_start_local", "VARCHAR", "When a run starts if nobody moves it, HH:MM; null for a battery", nullable=True),
+        Column("calendar", "VARCHAR", "Days with a run", allowed=CALENDARS),
+        Column("rebound_share", "DOUBLE", "What a moved run draws more than at its usual time, share of its power"),
+        Column("maximum_shift_minutes", "INTEGER", "Comfort: farthest from its usual time, minutes; null: as far as the window",
+               nullable=True),
+        Column("capacity_kwh", "DOUBLE", "Battery: what it holds, kWh; null for all other loads", nullable=True),
+        Column("efficiency", "DOUBLE", "Battery: share of what is charged that comes back", nullable=True),
+        Column("minimum_charge_share", "DOUBLE", "Battery: lowest state of charge, share of capacity", nullable=True),
+        Column("maximum_charge_share", "DOUBLE", "Battery: highest state of charge, share of capacity", nullable=True),
         SOURCE, LOAD_ID,
     )),
     Table("raw", "feedback", "What people said about forecasts, peaks, advice and anomalies", columns(
         Column("feedback_id", "VARCHAR", "The statement", key=True),
-        Column("target_type", "VARCHAR", "What it is about", allowed=("forecast", "peak", "advice", "anomaly")),
+        Column("target_type", "VARCHAR", "What it is about", allowed=TARGETS),
         Column("target_id", "VARCHAR", "Id of what it is about"),
         Column("meter_id", "VARCHAR", "The meter it is about"),
         Column("interval_start_utc", "TIMESTAMPTZ", "Start of the time it is about", nullable=True),
         Column("interval_end_utc", "TIMESTAMPTZ", "End of the time it is about", nullable=True),
-        Column("verdict", "VARCHAR", "The judgement", allowed=("correct", "incorrect", "unsure")),
-        Column("corrected_kwh", "DOUBLE", "What it should have been, kWh", nullable=True),
+        Column("verdict", "VARCHAR", "The judgement; withdrawn: nothing is held any more", allowed=VERDICTS),
+        Column("corrected_kwh", "DOUBLE", "What the energy over that time should have been, kWh", nullable=True),
         Column("reason", "VARCHAR", "Why", nullable=True),
         Column("author", "VARCHAR", "Pseudonym of who said it"),
         Column("given_at_utc", "TIMESTAMPTZ", "When it was said"),
         Column("supersedes_id", "VARCHAR", "The statement it replaces", nullable=True),
-        Column("use_for_training", "BOOLEAN", "Whether models may learn from it"),
+        Column("use_for_training", "BOOLEAN", "Whether models and detectors may learn from it"),
+        Column("known_at_utc", "TIMESTAMPTZ", "When it came in; it acts from then on, not from when it was said"),
         LOAD_ID,
     )),
     Table("raw", "demand_exclusions", "Stretches of readings that detectors or people set aside; applied at the next run", columns(
@@ -142,7 +159,7 @@ TABLES = (
         Column("start_utc", "TIMESTAMPTZ", "Start of the stretch", key=True),
         Column("end_utc", "TIMESTAMPTZ", "End of the stretch", key=True),
         Column("decided_at_utc", "TIMESTAMPTZ", "When it was decided; known from then on", key=True),
-        Column("action", "VARCHAR", "What is done to the readings", allowed=("exclude", "impute", "quarantine", "include")),
+        Column("action", "VARCHAR", "What is done to the readings", allowed=("exclude", "impute", "quarantine", "include", "none")),
         Column("value_kwh", "DOUBLE", "Hourly energy that stands in, kWh, if imputed", nullable=True),
         Column("reason", "VARCHAR", "Why"),
         LOAD_ID,
