@@ -262,6 +262,12 @@ class TariffFiles(_TableFile):
     type: Literal["tariff_files"]
 
 
+class ShiftableLoadFiles(_TableFile):
+    """Loads whose time of use may be moved, and batteries: a CSV whose columns are those of raw.shiftable_loads."""
+
+    type: Literal["shiftable_load_files"]
+
+
 class Simulation(Source):
     """A fleet that behaves like real meters. Everything follows from the seed."""
 
@@ -289,5 +295,6 @@ AnySource = (
     | ForecastFiles
     | TelemetryFiles
     | TariffFiles
+    | ShiftableLoadFiles
     | Simulation
 )

@@ -17,7 +17,8 @@ from energy_assets.simulation.industry import Sites, sites
 from energy_assets.simulation.machines import Machines, machines
 from energy_assets.simulation.noise import Floats, Ints
 from energy_assets.simulation.places import Places, places
-from energy_assets.simulation.tariffs import BUILDING, HOME, INDUSTRY, shiftable_loads, tariffs
+from energy_assets.simulation.shiftable import shiftable_loads
+from energy_assets.simulation.tariffs import BUILDING, INDUSTRY, home_tariffs, tariffs
 from energy_assets.simulation.zones import Zones, zones
 
 HOME_MINUTES, SITE_MINUTES, ZONE_MINUTES = 30, 15, 60
@@ -40,6 +41,14 @@ class Fleet:
     def machine_site(self) -> Ints:
         """Row of the site that each machine stands at."""
         return np.repeat(np.arange(self.source.industrial_sites), self.source.machines_per_site)
+
+    @property
+    def shiftable_loads(self) -> pl.DataFrame:
+        """Rows of raw.shiftable_loads."""
+        return shiftable_loads(
+            self.source.seed, self.source.name, self.homes.ids, (self.sites.ids, self.sites.process_kw),
+            (self.buildings.ids, self.buildings.plug_kw),
+        )  # fmt: skip
 
     def place_of(self, ids: tuple[str, ...]) -> Ints:
         """Row of the place of each meter: by turns over the places, by the number in its id."""
@@ -93,12 +102,9 @@ def master_data(members: Fleet) -> dict[str, pl.DataFrame]:
             }
         ),
         "raw.meter_locations": pl.DataFrame({"meter_id": standing, "location_id": where}),
-        "raw.tariffs": tariffs(members.market, name),
-        "raw.shiftable_loads": shiftable_loads(
-            members.source.seed, name, members.sites.ids, members.sites.process_kw, members.buildings.ids,
-            members.buildings.plug_kw,
-        ),
-    }  # fmt: skip
+        "raw.tariffs": tariffs(members.market, name, meters["tariff_id"].drop_nulls().unique().to_list()),
+        "raw.shiftable_loads": members.shiftable_loads,
+    }
 
 
 def _names(kind: str, count: int, digits: int) -> tuple[str, ...]:
@@ -109,7 +115,8 @@ def _meters(members: Fleet) -> pl.DataFrame:
     site_ids = [f"site_{name.split('_')[1]}" for name in members.sites.ids]
     machine_site = members.machine_site
     groups = [
-        _group(members, members.homes.ids, "household", "Household", HOME_MINUTES, members.homes.capacity_kw, HOME),
+        _group(members, members.homes.ids, "household", "Household", HOME_MINUTES, members.homes.capacity_kw, None)
+        .with_columns(pl.Series("tariff_id", home_tariffs(members.homes.ids), dtype=pl.String)),
         _group(members, members.sites.ids, "industrial", "Industry", SITE_MINUTES, members.sites.capacity_kw, INDUSTRY)
         .with_columns(pl.Series("site_id", site_ids, dtype=pl.String)),
         _group(members, members.buildings.ids, "building", "Building", 15, members.buildings.capacity_kw, BUILDING)

@@ -19,11 +19,13 @@ from energy_assets.contracts import table
 from energy_assets.simulation import faults, sensors
 from energy_assets.simulation.buildings import building_kwh, buildings
 from energy_assets.simulation.calendar import LocalGrid
+from energy_assets.simulation.dynamic_prices import dynamic_prices
 from energy_assets.simulation.fleet import HOME_MINUTES, SITE_MINUTES, ZONE_MINUTES, fleet, master_data
 from energy_assets.simulation.households import home_kwh, homes
 from energy_assets.simulation.industry import site_kwh
 from energy_assets.simulation.noise import Floats
 from energy_assets.simulation.publishing import Lags, fixed_lags, household_lags, published, readings
+from energy_assets.simulation.shiftable import usual_kwh
 from energy_assets.simulation.span import Span
 from energy_assets.simulation.weather_service import weather_rows
 from energy_assets.simulation.zones import PUBLISHER, operator_forecast, zone_kwh
@@ -32,7 +34,7 @@ from energy_assets.sources import Batch
 _BLOCK = 500_000  # readings made at a time, so that memory does not grow with the fleet
 _FORECAST_DAYS = 3  # days after the window that a published forecast may reach
 TABLES = (
-    "raw.meters", "raw.weather_locations", "raw.meter_locations", "raw.tariffs", "raw.shiftable_loads",
+    "raw.meters", "raw.weather_locations", "raw.meter_locations", "raw.shiftable_loads", "raw.tariffs",
     "raw.meter_readings", "raw.weather", "raw.published_forecasts", "raw.telemetry", "raw.simulated_faults",
 )  # fmt: skip
 
@@ -67,6 +69,7 @@ def simulate(source: Simulation, market: Market, *, known_after: datetime | None
     members = fleet(source, market)
     span = Span(members, known_after, known_until)
     found: dict[str, list[pl.DataFrame]] = {name: [frame] for name, frame in master_data(members).items()}
+    found["raw.tariffs"].append(dynamic_prices(span))
     for group in _groups(span):
         told, truth = _reported(span, group)
         found.setdefault("raw.meter_readings", []).append(told)
@@ -100,10 +103,12 @@ def _groups(span: Span) -> Iterator[_Group]:
         some = homes(seed, ids)
         kwh = home_kwh(some, grid, *_weather(span, ids, grid), span.daylight(grid, members.place_of(ids)))
         yield _Group(ids, grid, kwh, some.usual_kw, household_lags(seed, ids), faults.METERS)
+    loads = members.shiftable_loads
     grid = span.grid(SITE_MINUTES)
     for ids in _blocks(members.sites.ids, grid):
         working = members.sites.part(ids)
         kwh = site_kwh(working, grid, span.temperature(grid, members.place_of(ids)))
+        kwh = kwh + usual_kwh(loads, seed, ids, grid)
         yield _Group(ids, grid, kwh, working.usual_kw, fixed_lags(ids, 15), faults.METERS)
     for minutes in sorted(set(members.building_minutes().tolist())):
         grid = span.grid(minutes)
@@ -111,7 +116,7 @@ def _groups(span: Span) -> Iterator[_Group]:
         names = tuple(name for name, wanted in zip(members.buildings.ids, chosen, strict=True) if wanted)
         for ids in _blocks(names, grid):
             used = buildings(seed, ids)
-            kwh = building_kwh(used, grid, *_weather(span, ids, grid))
+            kwh = building_kwh(used, grid, *_weather(span, ids, grid)) + usual_kwh(loads, seed, ids, grid)
             yield _Group(ids, grid, kwh, used.usual_kw, fixed_lags(ids, 30), faults.METERS)
     if members.zones.ids:
         grid = span.grid(ZONE_MINUTES)

@@ -15,6 +15,7 @@ from energy_assets.config import (
     Market,
     MeterFiles,
     OpenMeteo,
+    ShiftableLoadFiles,
     Source,
     TariffFiles,
     TelemetryFiles,
@@ -28,6 +29,7 @@ from energy_assets.sources.forecast_files import read_forecast_files
 from energy_assets.sources.meter_files import read_meter_files
 from energy_assets.sources.open_meteo import read_open_meteo
 from energy_assets.sources.readings import Reading
+from energy_assets.sources.shiftable_load_files import read_shiftable_load_files
 from energy_assets.sources.tariff_files import read_tariff_files
 from energy_assets.sources.telemetry_files import read_telemetry_files
 from energy_assets.sources.uci import read_uci_household
@@ -82,4 +84,6 @@ def _read(source: Source, reading: Reading) -> Batch:
             return read_telemetry_files(source, reading)
         case TariffFiles():
             return read_tariff_files(source, reading)
+        case ShiftableLoadFiles():
+            return read_shiftable_load_files(source, reading)
     raise TypeError(f"source {source.name}: {type(source).__name__} has no files to read")

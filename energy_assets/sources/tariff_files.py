@@ -2,8 +2,11 @@
 
 Format: `tariff_id, component, window, valid_from, price, unit`, and, where they are not the default, `valid_to`
 (empty: still holds), `calendar` (all), `currency` (the market's), `known_at` (valid_from: a price is known at the
-latest when it holds). `window` is `all` or local hours as 06:00-22:00 (over midnight: 22:00-06:00). Units: currency
-per kWh, kW_month or kW_year. Times: dates or times, instants if they have an offset, else local to `timezone`.
+latest when it holds), and for demand charges `averaging_minutes` (60; or 15) and `billing_basis` (monthly_maximum; or
+mean_of_last_twelve). `window` is `all` or local hours as 06:00-22:00 (over midnight: 22:00-06:00; each hour counts to
+its own day). Units: currency per kWh for `energy`, kW_month or kW_year for `demand`, month, or kW_month and kW_year of
+the contracted capacity, for `fixed`. Dynamic prices are one row per hour. Times: dates or times, instants if they have
+an offset, else local to `timezone`.
 """
 
 from __future__ import annotations
@@ -21,8 +24,9 @@ from energy_assets.sources.timestamps import UTC_TIME, place_in_time, with_insta
 
 TARIFFS = "raw.tariffs"
 NEEDED = ("tariff_id", "component", "window", "valid_from", "price", "unit")
-OPTIONAL = ("valid_to", "calendar", "currency", "known_at")
+OPTIONAL = ("valid_to", "calendar", "currency", "known_at", "averaging_minutes", "billing_basis")
 CHOICES = ("component", "calendar", "unit")
+UNITS = {"energy": ["kWh"], "demand": ["kW_month", "kW_year"], "fixed": ["month", "kW_month", "kW_year"]}
 WINDOW = r"^(?:all|(?:[01]\d|2[0-3]):[0-5]\d-(?:(?:[01]\d|2[0-3]):[0-5]\d|24:00))$"
 
 
@@ -36,14 +40,15 @@ def read_tariff_files(source: TariffFiles, reading: Reading) -> Batch:
     own = {f"_{n}": n for n in (*NEEDED, *OPTIONAL) if n in table.frame.columns}
     sieve = Sieve(own_names(table.frame, own), TARIFFS, table.rejected)
     _take_words(sieve, reading)
+    _take_billing(sieve, source)
     _take_times(sieve, source, reading)
     sieve.frame = with_number(sieve.frame, "_price", "price", source.null_values)
     sieve.set_aside(
         pl.col("price").is_null(), reason="not_a_number", message="a price is expected", column="price", raw="_price"
     )
     sieve.set_aside_duplicates(
-        list(contract(TARIFFS).key), ["valid_to_utc", "calendar", "price", "unit", "currency"], raw="_price",
-        message="tariff, component, window and start",
+        list(contract(TARIFFS).key), ["valid_to_utc", "price", "averaging_minutes", "billing_basis", "currency"],
+        raw="_price", message="tariff, component, window, calendar, unit and start",
     )  # fmt: skip
     tariffs = shape(sieve.frame.with_columns(source=pl.lit(source.name)), TARIFFS)
     return Batch(
@@ -72,6 +77,32 @@ def _take_words(sieve: Sieve, reading: Reading) -> None:
             column=name,
             raw=name,
         )
+
+
+def _take_billing(sieve: Sieve, source: TariffFiles) -> None:
+    """How billed power is measured; only demand charges have it, and the usual form stands in where it is not said."""
+    fits = pl.any_horizontal((pl.col("component") == c) & pl.col("unit").is_in(units) for c, units in UNITS.items())
+    sieve.set_aside(~fits, reason="bad_value", message=f"a unit of {UNITS} is expected", column="unit", raw="unit")
+    given = {n: f"_{n}" if f"_{n}" in sieve.frame.columns else None for n in ("averaging_minutes", "billing_basis")}
+    columns = [pl.lit(None, dtype=pl.String).alias(f"_{n}") for n, raw in given.items() if raw is None]
+    sieve.frame = with_number(sieve.frame.with_columns(columns), "_averaging_minutes", "minutes", source.null_values)
+    basis = pl.col("_billing_basis").cast(pl.String).str.strip_chars()
+    basis = pl.when(~basis.is_in(["", *source.null_values])).then(basis)
+    demand = pl.col("component") == "demand"
+    sieve.frame = sieve.frame.with_columns(
+        minutes=pl.when(demand).then(pl.col("minutes").fill_null(60)),
+        billing_basis=pl.when(demand).then(basis.fill_null("monthly_maximum")),
+    )
+    sieve.set_aside(
+        pl.col("minutes_bad") | ~pl.col("minutes").is_in([15.0, 60.0]), reason="bad_value",
+        message="15 or 60 is expected", column="averaging_minutes", raw="_averaging_minutes",
+    )  # fmt: skip
+    allowed = list(contract(TARIFFS).by_name["billing_basis"].allowed)
+    sieve.set_aside(
+        ~pl.col("billing_basis").is_in(allowed), reason="bad_value", message=f"one of {allowed} is expected",
+        column="billing_basis", raw="_billing_basis",
+    )  # fmt: skip
+    sieve.frame = sieve.frame.with_columns(averaging_minutes=pl.col("minutes").cast(pl.Int32))
 
 
 def _take_times(sieve: Sieve, source: TariffFiles, reading: Reading) -> None:

@@ -7,6 +7,8 @@ select
     calendar,
     price,
     unit,
+    averaging_minutes,
+    billing_basis,
     currency,
     known_at_utc
 from {{ source('raw', 'tariffs') }}

@@ -16,8 +16,8 @@ from energy_assets.contracts import table
 from energy_assets.simulation import TABLES, description_sha256
 from tests.unit.simulation.fleets import FRANCE, SMALL, UNTIL, between, latest, loaded, midnight, small
 
-MASTER = TABLES[:5]
-TOLD = TABLES[5:]
+MASTER = TABLES[:4]
+TOLD = TABLES[4:]
 
 
 def overlap(name: str, frame: pl.DataFrame, until: datetime) -> pl.DataFrame:
@@ -29,6 +29,7 @@ def overlap(name: str, frame: pl.DataFrame, until: datetime) -> pl.DataFrame:
         "raw.published_forecasts": pl.col("interval_start_utc") >= start,
         "raw.weather": pl.col("issued_at_utc") >= start,
         "raw.telemetry": pl.col("observed_at_utc") >= telemetry,
+        "raw.tariffs": (pl.col("valid_from_utc") >= start) & pl.col("valid_to_utc").is_not_null(),  # hourly prices
         "raw.simulated_faults": pl.col("end_utc") > pl.when(machine).then(pl.lit(telemetry)).otherwise(pl.lit(start)),
     }[name]
     return frame.filter(first).sort(table(name).key)
@@ -96,8 +97,9 @@ def test_another_seed_is_another_world() -> None:
 
 def test_nothing_is_known_before_it_ended_nor_outside_the_window() -> None:
     tables = between(UNTIL - timedelta(hours=30), UNTIL).tables
-    for name in ("raw.meter_readings", "raw.published_forecasts", "raw.weather", "raw.telemetry"):
-        known = tables[name]["known_at_utc"]
+    for name in ("raw.meter_readings", "raw.published_forecasts", "raw.weather", "raw.telemetry", "raw.tariffs"):
+        told = tables[name]
+        known = (told.drop_nulls("valid_to_utc") if name == "raw.tariffs" else told)["known_at_utc"]
         assert known.min() > UNTIL - timedelta(hours=30)  # type: ignore[operator]
         assert known.max() <= UNTIL  # type: ignore[operator]
     readings = small().tables["raw.meter_readings"]

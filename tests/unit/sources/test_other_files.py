@@ -129,6 +129,9 @@ def test_tariffs(tmp_path: Path) -> None:
         ("all", "all", 9.5, "EUR"),
     ]
     assert rows[0]["valid_from_utc"] == rows[0]["known_at_utc"] == utc("2023-12-31 23:00")
+    assert [(r["averaging_minutes"], r["billing_basis"]) for r in rows] == [(None, None)] * 2 + [
+        (60, "monthly_maximum")
+    ]
     assert [r["valid_to_utc"] for r in rows] == [utc("2024-12-31 23:00"), None, None]
 
 
@@ -158,3 +161,25 @@ def test_tariffs_with_words_that_are_not_foreseen(tmp_path: Path) -> None:
         (10, "bad_value"),
         (11, "duplicate_disagrees"),
     ]
+
+
+def test_how_power_is_billed(tmp_path: Path) -> None:
+    header = "tariff_id,component,window,valid_from,price,unit,averaging_minutes,billing_basis\n"
+    text = header + (
+        "t1,demand,all,2024-01-01,9.5,kW_month,15,mean_of_last_twelve\n"
+        "t1,demand,06:00-22:00,2024-01-01,9.5,kW_year,,\n"
+        "t1,fixed,all,2024-01-01,12,month,,\n"
+        "t1,fixed,all,2024-01-01,1.5,kW_month,,\n"
+        "t1,demand,all,2024-02-01,9.5,kW_month,30,\n"
+        "t1,demand,all,2024-02-01,9.5,kW_year,15,highest\n"
+        "t1,demand,all,2024-02-01,9.5,kWh,15,\n"
+        "t1,fixed,all,2024-02-01,9.5,kWh,,\n"
+    )
+    batch = read_text(tmp_path, text, type="tariff_files")
+    assert batch.tables["raw.tariffs"].select("component", "averaging_minutes", "billing_basis").rows() == [
+        ("demand", 15, "mean_of_last_twelve"),
+        ("demand", 60, "monthly_maximum"),
+        ("fixed", None, None),
+        ("fixed", None, None),
+    ]
+    assert reasons(batch) == [(row, "bad_value") for row in (5, 6, 7, 8)]
