@@ -15,6 +15,7 @@ from energy_assets.defs.forecasting.backtest import build_backtest
 from energy_assets.defs.forecasting.forecasts import build_forecasts
 from energy_assets.defs.forecasting.intervals import build_interval_forecasts
 from energy_assets.defs.forecasting.models import build_models
+from energy_assets.defs.forecasting.scenarios import build_scenarios
 from energy_assets.defs.ingestion.raw_tables import build_raw_tables
 from energy_assets.defs.issues import daily_partitions
 from energy_assets.defs.monitoring.anomalies import build_anomalies
@@ -43,6 +44,7 @@ def definitions() -> dg.Definitions:
         build_forecasts(partitions, timezone),
         build_interval_forecasts(partitions),
         build_backtest(partitions),
+        build_scenarios(partitions),
         build_peaks(partitions, timezone),
         build_anomalies(partitions, timezone),
         build_drift(partitions),

@@ -11,7 +11,7 @@ from pydantic import Field, field_validator, model_validator
 from energy_assets.config.base import PublishedAt, Strict, TimeZone
 from energy_assets.config.sources import AnySource
 
-__all__ = ["Forecast", "Market", "Promotion", "PublishedAt", "WarehouseConfig"]
+__all__ = ["Forecast", "Market", "Peaks", "Promotion", "PublishedAt", "WarehouseConfig"]
 
 
 class Market(Strict):
@@ -54,8 +54,18 @@ class Forecast(Strict):
         description="names of sources whose meters are forecast at their own interval too, where that is finer than an "
         "hour and divides it",
     )
-    seed: int = Field(7, description="of everything random in training")
+    scenarios: int = Field(50, ge=10, le=1000, description="joint paths of each meter's next day that are drawn")
+    scenario_days: int = Field(7, ge=1, description="newest issue days whose paths are kept")
+    seed: int = Field(7, description="of everything random in training and in paths")
     promotion: Promotion = Field(Promotion(), description="when a model takes the place of another")
+
+
+class Peaks(Strict):
+    """What counts as a peak."""
+
+    seasonal_quantile: float = Field(
+        0.95, gt=0.5, lt=1, description="of demand in the same season: what lies above it is a peak"
+    )
 
 
 class WarehouseConfig(Strict):
@@ -63,6 +73,7 @@ class WarehouseConfig(Strict):
 
     market: Market = Market()
     forecast: Forecast = Forecast()
+    peaks: Peaks = Peaks()
     sources: list[Annotated[AnySource, Field(discriminator="type")]] = Field(min_length=1)
 
     @field_validator("sources")

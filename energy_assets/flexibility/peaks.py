@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from energy_assets.contracts import table
-from energy_assets.flexibility.quantiles import exceedance, quantile_at
+from energy_assets.quantiles import exceedance, quantile_at
 from energy_assets.ids import hash_id
 
 MIN_PROBABILITY = 0.05  # windows less probable than this are not worth a row
@@ -96,7 +96,7 @@ def demand_peaks(
     A window is a run of consecutive hours whose p90 exceeds the threshold (a median that does has a p90 that does);
     where no hour qualifies, the single most probable hour. Windows below `min_probability` are left out.
 
-    The probability of an hour comes from its quantiles (`energy_assets.flexibility.quantiles`). For a window, marginal
+    The probability of an hour comes from its quantiles (`energy_assets.quantiles`). For a window, marginal
     quantiles do not say how its hours go together: the hours are taken as comonotonic, all high or all low together.
     Then the window's peak has as its quantiles the largest hourly quantile of each level, and its probability is the
     largest hourly probability. For any other dependence the true probability is at least that: it is the lower bound

@@ -13,6 +13,7 @@ from energy_assets.forecasting.intervals import at_own_interval, backtest_at_own
 from energy_assets.forecasting.machines import MachineModel, forecast_machines, train_machines
 from energy_assets.forecasting.models import MODEL_NAME, QUANTILES, Params, TrainedModel
 from energy_assets.forecasting.online.following import WINDOW_DAYS
+from energy_assets.forecasting.scenarios import demand_scenarios, past_ranks
 from energy_assets.forecasting.scores import backtest_scores
 from energy_assets.forecasting.scoring import Forecast, forecast
 from energy_assets.forecasting.training import NotEnoughHistory, train
@@ -32,10 +33,12 @@ __all__ = [
     "backtest_at_own_interval",
     "backtest_id",
     "backtest_scores",
+    "demand_scenarios",
     "forecast",
     "forecast_machines",
     "load",
     "load_machines",
+    "past_ranks",
     "rolling_origin",
     "save",
     "seasonal_naive",

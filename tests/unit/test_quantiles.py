@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from energy_assets.flexibility.quantiles import exceedance, quantile_at
+from energy_assets.quantiles import exceedance, quantile_at
 
 LEVELS = np.array([0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95])
 VALUES = np.array([[1.0, 2.0, 4.0, 5.0, 7.0, 10.0, 12.0]])

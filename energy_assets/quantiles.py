@@ -1,7 +1,7 @@
 """From a few quantiles to a distribution: probabilities and quantiles in between.
 
-Belongs here: the interpolation and its tails, vectorised over rows. Does not belong here: making or calibrating
-quantiles.
+Belongs here: the interpolation and its tails, vectorised over rows, for all who read quantile forecasts. Does not
+belong here: making or calibrating quantiles.
 
 Between two quantiles the distribution function is linear in the value (the quantile function is piecewise linear and
 monotone). Beyond the outermost quantiles the tails are exponential, with the scale that the two outermost quantiles
@@ -10,10 +10,43 @@ imply: with the quantiles 0.90 and 0.95 an upper tail `P(X > x) = 0.05 exp(-(x -
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
+
+
+def wide_quantiles(forecasts: pl.DataFrame, keys: Sequence[str]) -> tuple[pl.DataFrame, Floats, Floats]:
+    """Quantiles of long rows as a matrix.
+
+    Args:
+        forecasts: `keys`, quantile, demand_kwh; of several revisions the last counts.
+        keys: columns that name an interval of a forecast.
+
+    Returns:
+        The n intervals that have all quantiles, sorted by `keys`; (k,) their levels; (n, k) the values.
+
+    Example:
+        >>> rows = pl.DataFrame({"hour": [1, 1], "quantile": [0.9, 0.1], "demand_kwh": [3.0, 2.0]})
+        >>> wide_quantiles(rows, ["hour"])[2].tolist()
+        [[2.0, 3.0]]
+    """
+    if "revision" in forecasts.columns:
+        newest = pl.col("revision") == pl.col("revision").max().over([*keys, "quantile"])
+        forecasts = forecasts.filter(newest)
+    levels = forecasts["quantile"].unique().sort().to_numpy()
+    said = (
+        forecasts.sort("quantile")
+        .group_by(*keys)
+        .agg(values="demand_kwh")
+        .filter(pl.col("values").list.len() == len(levels))
+        .sort(*keys)
+    )
+    values = said["values"].explode(empty_as_null=False).to_numpy().reshape(said.height, len(levels))
+    return said.drop("values"), levels, values
 
 
 def exceedance(levels: Floats, values: Floats, thresholds: Floats) -> Floats:
@@ -52,15 +85,32 @@ def quantile_at(levels: Floats, values: Floats, probability: float) -> Floats:
         >>> quantile_at(np.array([0.1, 0.5, 0.9]), np.array([[1.0, 2.0, 4.0]]), 0.7).tolist()
         [3.0]
     """
+    return np.asarray(quantiles_at(levels, values, np.array([probability]))[:, 0])
+
+
+def quantiles_at(levels: Floats, values: Floats, probabilities: Floats) -> Floats:
+    """The quantiles at several probabilities per row.
+
+    Args:
+        levels: (k,) increasing probabilities strictly between 0 and 1, k >= 2.
+        values: (n, k) the quantiles at these levels. Rows that cross are sorted first.
+        probabilities: (m,) strictly between 0 and 1.
+
+    Returns:
+        (n, m).
+
+    Example:
+        >>> quantiles_at(np.array([0.1, 0.5, 0.9]), np.array([[1.0, 2.0, 4.0]]), np.array([0.3, 0.7])).tolist()
+        [[1.5, 3.0]]
+    """
     values = np.sort(values, axis=1)
     upper_scale, lower_scale = _tail_scales(levels, values)
-    if probability > levels[-1]:
-        return np.asarray(values[:, -1] + upper_scale * np.log((1 - levels[-1]) / (1 - probability)))
-    if probability < levels[0]:
-        return np.asarray(values[:, 0] - lower_scale * np.log(levels[0] / probability))
-    right = int(np.clip(np.searchsorted(levels, probability), 1, len(levels) - 1))
-    share = (probability - levels[right - 1]) / (levels[right] - levels[right - 1])
-    return np.asarray(values[:, right - 1] + share * (values[:, right] - values[:, right - 1]))
+    right = np.clip(np.searchsorted(levels, probabilities), 1, len(levels) - 1)
+    share = (probabilities - levels[right - 1]) / (levels[right] - levels[right - 1])
+    inside = values[:, right - 1] + share * (values[:, right] - values[:, right - 1])
+    above = values[:, -1:] + upper_scale[:, None] * np.log((1 - levels[-1]) / (1 - probabilities))
+    below = values[:, :1] - lower_scale[:, None] * np.log(levels[0] / probabilities)
+    return np.select([probabilities > levels[-1], probabilities < levels[0]], [above, below], inside)
 
 
 def _tail_scales(levels: Floats, values: Floats) -> tuple[Floats, Floats]:
