@@ -1,8 +1,8 @@
 """From sources to `raw`: which files are new, and one transaction per file.
 
-Belongs here: the ledger. Formats are read by `energy_assets.sources`, what changes in a table is decided in
-`corrections`. A file is known by its checksum: a file that grew or was replaced is read again, and only what it says
-anew comes in.
+Belongs here: which files are new, by the ledger. Formats are read by `energy_assets.sources`, what changes in a table
+is decided in `corrections`. A file is known by its checksum: a file that grew or was replaced is read again, and only
+what it says anew comes in.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ from energy_assets.config import FileSource, Simulation, WarehouseConfig
 from energy_assets.config.sources import Source
 from energy_assets.contracts import TABLES
 from energy_assets.sources.base import Batch, SourceError, SourceFile
-from energy_assets.warehouse.connection import Warehouse, fetch, first_row
+from energy_assets.warehouse.connection import Warehouse, first_row
 from energy_assets.warehouse.corrections import write_batch
-from energy_assets.warehouse.writes import append_new, ensure_tables
+from energy_assets.warehouse.ledger import enter_load, last_load, next_load_id, whole_file, write_rejected
+from energy_assets.warehouse.writes import ensure_tables
 
 
 @dataclass
@@ -100,7 +101,7 @@ def _load_files(
         shown = str(path.relative_to(folder)) if path.is_relative_to(folder) else str(path)
         stat = path.stat()
         with warehouse.connect(read_only=True) as con:
-            last = _last_load(con, source.name, shown)
+            last = last_load(con, source.name, shown)
         same = last is not None and last["description_sha256"] == description
         if last is not None and same and (last["size_bytes"], last["modified_ns"]) == (stat.st_size, stat.st_mtime_ns):
             report.add(source.name, shown, "unchanged")
@@ -110,13 +111,18 @@ def _load_files(
         if last is not None and same and last["sha256"] == sha256:
             report.add(source.name, shown, "unchanged")
             continue
-        entry = {"path": shown, "sha256": sha256, "description_sha256": description, "size_bytes": stat.st_size,
-                 "modified_ns": stat.st_mtime_ns, "covers_end_utc": None}  # fmt: skip
+        entry: dict[str, Any] = {
+            "path": shown, "sha256": sha256, "description_sha256": description, "size_bytes": stat.st_size,
+            "modified_ns": stat.st_mtime_ns,
+        }  # fmt: skip
         try:
             batch = sources.read(source, SourceFile(path, sha256), config.market, received_at)
         except SourceError as error:
             with warehouse.transaction() as con:
-                load_id = _enter(con, source, entry, Batch(rows=0), 0, received_at, rejected=1)
+                load_id = next_load_id(con)
+                enter_load(
+                    con, source.name, load_id=load_id, received_at=received_at, rows=0, new=0, rejected=1, **entry
+                )
                 _reject_file(con, source, shown, sha256, error, received_at, load_id)
             report.add(source.name, shown, "failed", rejected=1)
             progress(f"{shown}: {error}")
@@ -135,21 +141,20 @@ def _load_simulation(
 ) -> None:
     sha256 = simulation.description_sha256(source, config.market)
     with warehouse.connect(read_only=True) as con:
-        last = _last_load(con, source.name, "simulation")
+        last = last_load(con, source.name, "simulation")
     known_after = last["covers_end_utc"] if last is not None and last["sha256"] == sha256 else None
     if known_after is not None and known_after >= known_until:
         report.add(source.name, "simulation", "unchanged")
         return
     batch = simulation.simulate(source, config.market, known_after=known_after, known_until=known_until)
-    entry = {"path": "simulation", "sha256": sha256, "description_sha256": sha256, "size_bytes": 0, "modified_ns": 0,
-             "covers_end_utc": known_until}  # fmt: skip
+    entry: dict[str, Any] = {"path": "simulation", "sha256": sha256, "covers_end_utc": known_until}
     _commit(warehouse, source, entry, batch, received_at, report, progress)
 
 
 def _commit(
     warehouse: Warehouse,
     source: Source,
-    entry: dict[str, object],
+    entry: dict[str, Any],
     batch: Batch,
     received_at: datetime,
     report: LoadReport,
@@ -157,44 +162,18 @@ def _commit(
 ) -> None:
     """One file, one transaction: its rows, its rejected rows and its line in the ledger stand or fall together."""
     with warehouse.transaction() as con:
-        load_id = _next_load_id(con)
+        load_id = next_load_id(con)
         written = write_batch(con, source, batch, load_id=load_id, received_at=received_at)
         rejected = pl.concat([batch.rejected, written.rejected])
-        _enter(con, source, entry, batch, written.rows, received_at, rejected=rejected.height, load_id=load_id)
-        _write_rejected(con, source, str(entry["path"]), str(entry["sha256"]), rejected, received_at, load_id)
+        enter_load(
+            con, source.name, load_id=load_id, received_at=received_at, rows=batch.rows, new=written.rows,
+            rejected=rejected.height, **entry,
+        )  # fmt: skip
+        write_rejected(
+            con, source.name, entry["path"], entry["sha256"], rejected, load_id=load_id, received_at=received_at
+        )
     report.add(source.name, str(entry["path"]), "loaded", batch.rows, written.rows, rejected.height)
     progress(f"{source.name}: {entry['path']}: {batch.rows:,} rows, {written.rows:,} new, {rejected.height:,} rejected")
-
-
-def _last_load(con: duckdb.DuckDBPyConnection, source: str, path: str) -> dict[str, Any] | None:
-    newest = "SELECT * FROM raw.load_ledger WHERE source = ? AND path = ? ORDER BY load_id DESC LIMIT 1"
-    rows = fetch(con, newest, parameters=[source, path])
-    return rows.row(0, named=True) if rows.height else None
-
-
-def _next_load_id(con: duckdb.DuckDBPyConnection) -> int:
-    row = first_row(con, "SELECT coalesce(max(load_id), 0) + 1 FROM raw.load_ledger")
-    assert row is not None
-    return int(row[0])
-
-
-def _enter(
-    con: duckdb.DuckDBPyConnection,
-    source: Source,
-    entry: dict[str, object],
-    batch: Batch,
-    new: int,
-    received_at: datetime,
-    *,
-    rejected: int,
-    load_id: int | None = None,
-) -> int:
-    number = load_id if load_id is not None else _next_load_id(con)
-    row = {"load_id": number, "source": source.name, **entry, "rows": batch.rows, "rows_new": new,
-           "rejected_rows": rejected, "received_at_utc": received_at}  # fmt: skip
-    ledger = TABLES["raw.load_ledger"]
-    append_new(con, ledger, pl.DataFrame([row], schema=ledger.polars_schema))
-    return number
 
 
 def _reject_file(
@@ -214,33 +193,7 @@ def _reject_file(
     )
     if known and known[0]:
         return
-    rejected = pl.DataFrame(
-        [{"table_name": "", "file_row": 0, "column_name": None, "raw_text": None, "reason": error.reason,
-          "message": str(error)}],
-        schema=Batch(rows=0).rejected.schema,
-    )  # fmt: skip
-    _write_rejected(con, source, path, sha256, rejected, received_at, load_id)
-
-
-def _write_rejected(
-    con: duckdb.DuckDBPyConnection,
-    source: Source,
-    path: str,
-    sha256: str,
-    rejected: pl.DataFrame,
-    received_at: datetime,
-    load_id: int,
-) -> None:
-    frame = rejected.with_columns(
-        source=pl.lit(source.name), path=pl.lit(path), file_sha256=pl.lit(sha256),
-        load_id=pl.lit(load_id, dtype=pl.Int64), loaded_at_utc=pl.lit(received_at).cast(pl.Datetime("us", "UTC")),
-    )  # fmt: skip
-    if frame.is_empty():
-        return
-    frame = TABLES["raw.rejected_rows"].conform(frame)
-    con.register("rejected", frame.to_arrow())
-    con.execute("INSERT INTO raw.rejected_rows SELECT * FROM rejected ORDER BY file_row, table_name, reason")
-    con.unregister("rejected")
+    write_rejected(con, source.name, path, sha256, whole_file(error), load_id=load_id, received_at=received_at)
 
 
 def _sha256(data: bytes) -> str:
