@@ -12,6 +12,7 @@ from pathlib import Path
 
 import click
 
+from energy_assets.feedback_command import feedback
 from energy_assets.settings import PROJECT_ROOT
 from energy_assets.tuning_command import tune
 
@@ -174,6 +175,7 @@ def _use(warehouse: Path) -> None:
     os.environ["ENERGY_WAREHOUSE"] = str(warehouse.expanduser().resolve())
 
 
+main.add_command(feedback)
 main.add_command(tune)
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from energy_assets.contracts import TABLES
 from energy_assets.monitoring.feedback import pseudonyms
 from energy_assets.settings import Settings
-from energy_assets.warehouse import Warehouse, fetch
+from energy_assets.warehouse import Warehouse, ensure_tables, fetch
 from energy_assets.warehouse.feedback import SOURCE, append_statements, sorted_out
 from energy_assets.warehouse.ledger import enter_load, next_load_id
 
@@ -95,6 +95,7 @@ def record(settings: Settings, said: Statement, *, author: str) -> str:
     schema = {n: t for n, t in TABLES["raw.feedback"].polars_schema.items() if n in row} | {"file_row": pl.Int64()}
     frame = pl.DataFrame([row], schema=schema)
     with _ONE_AT_A_TIME, warehouse.transaction() as con:
+        ensure_tables(con, TABLES.values())
         sound, faulty = sorted_out(con, frame, known_at=now)
         if faulty.height:
             raise FeedbackError(f"{faulty['column_name'][0]}: {faulty['message'][0]}")

@@ -6,6 +6,7 @@ Belongs here: which files are new, one transaction per file. Does not belong her
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
@@ -25,7 +26,7 @@ PATTERN = "feedback*.csv"
 
 
 def load_feedback_files(
-    warehouse: Warehouse, folder: Path, *, timezone: str, key: bytes, received_at: datetime
+    warehouse: Warehouse, folder: Path, *, timezone: str, key: Callable[[], bytes], received_at: datetime
 ) -> LoadReport:
     """Brings in what `landing/feedback*.csv` say anew; statements act from `received_at` on.
 
@@ -33,7 +34,7 @@ def load_feedback_files(
         warehouse: with all tables.
         folder: the warehouse folder.
         timezone: zone of naive times.
-        key: what authors' pseudonyms are made with.
+        key: gives what authors' pseudonyms are made with; asked only where there is something new.
         received_at: the present.
 
     Returns:
@@ -57,7 +58,7 @@ def load_feedback_files(
             load_id, new = next_load_id(con), 0
             if said.height:
                 sound, faulty = sorted_out(
-                    con, said.with_columns(pseudonyms(said["author"], key)), known_at=received_at
+                    con, said.with_columns(pseudonyms(said["author"], key())), known_at=received_at
                 )
                 faulty = faulty.with_columns(table_name=pl.lit(FEEDBACK))
                 rejected = pl.concat([rejected, faulty], how="diagonal")

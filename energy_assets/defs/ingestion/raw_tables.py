@@ -12,8 +12,11 @@ from energy_assets.contracts import TABLES, Table
 from energy_assets.defs.issues import RANGE_START, run_issues
 from energy_assets.defs.metadata import plot, table_metadata, table_spec
 from energy_assets.defs.resources import POOL, WarehouseResource
+from energy_assets.feedback import author_key
 from energy_assets.sources.public_holidays import public_holidays
 from energy_assets.warehouse import LoadReport, fetch, first_row, load_sources, replace_by_key
+from energy_assets.warehouse.feedback import apply_feedback
+from energy_assets.warehouse.feedback_files import load_feedback_files
 
 RAW = [t for t in TABLES.values() if t.schema == "raw"]
 # Tables that other processes append to; loading only sees to it that they exist.
@@ -75,8 +78,18 @@ def build_raw_tables(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefin
             known_until=known_until,
             progress=context.log.info,
         )
+        report.files += load_feedback_files(
+            energy.warehouse,
+            energy.settings.folder,
+            timezone=energy.config.market.timezone,
+            key=lambda: author_key(energy.settings),
+            received_at=now,
+        ).files
         with energy.warehouse.transaction() as con:
             _refresh_holidays(con, energy, now.year)
+            decided = apply_feedback(con, now)
+        if decided:
+            context.log.info(f"feedback: {decided:,} decisions on readings follow from it")
         with energy.warehouse.connect(read_only=True) as con:
             for table in RAW:
                 yield dg.MaterializeResult(
