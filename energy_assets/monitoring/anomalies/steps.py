@@ -1,0 +1,146 @@
+"""Days instead of hours: where a meter's daily figures step up or down and stay there.
+
+Belongs here: the daily figures that the detectors of persisting changes share, and the test for a step. Does not belong
+here: which steps are faults (`level_shift.py`, `night_baseload.py`, `clock_shift.py`).
+
+The test is a difference of medians, as in Page's and Pettitt's change-point tests with fixed windows: a median of five
+days is moved neither by one odd day nor by a weekend. A step's day is settled by the four days after it and is
+never revised, so that an event keeps its start.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import polars as pl
+
+from energy_assets.monitoring.anomalies.events import flags
+
+BEFORE_DAYS, AFTER_DAYS = 14, 5
+NOISE_DAYS = 60  # of the meter's own steps, great and small, that say what is usual
+MIN_HOURS = 20  # of a day; the shortest local day has 23
+ABRUPT = 0.45  # share of the step that may be taken by the day before, and that may be lacking on its own day
+LASTS_DAYS = 31  # by then the new level is the usual one
+BLOCKS = 4  # of six hours
+CUSHION = 0.05  # of the typical hour: keeps ratios of small numbers small
+
+_DAY = ["meter_id", "local_date"]
+_METER = "meter_id"
+
+
+def log_ratio(value: pl.Expr, reference: pl.Expr) -> pl.Expr:
+    """log(value / reference), both raised by the cushion; null where one is, or where the meter is always at zero."""
+    cushion = CUSHION * pl.col("typical_kwh")
+    ratio = (value.clip(0.0) + cushion) / (reference.clip(0.0) + cushion)
+    return pl.when(cushion > 0).then(ratio.log())
+
+
+def daily(hours: pl.DataFrame, claimed: pl.DataFrame) -> pl.DataFrame:
+    """One row per meter and local day: how far its hours are from the usual, null for days with gaps.
+
+    `level` is the median log ratio of the day's hours to their usual value, `block_0` to `block_3` that of six hours
+    each, `quiet` that of the quarter of hours that are usually the lowest of the day, `busy` that of its usually higher
+    half. Hours that a rule has claimed are left out.
+
+    Args:
+        hours: what `with_expectation` made.
+        claimed: meter_id, interval_start_utc of hours that a rule has named already.
+    """
+    ratio, block = pl.col("ratio"), pl.col("local_hour") * BLOCKS // 24
+    usual, value = pl.col("usual_kwh"), pl.col("demand_reported_kwh")
+    days = (
+        hours.join(claimed, on=["meter_id", "interval_start_utc"], how="anti")
+        .with_columns(ratio=log_ratio(value, usual))
+        .group_by(_DAY)
+        .agg(
+            level=ratio.median(),
+            quiet=ratio.filter(usual <= usual.quantile(0.25)).median(),
+            busy=ratio.filter(usual >= usual.median()).median(),
+            known=ratio.count(),
+            **{f"block_{i}": ratio.filter(block == i).median() for i in range(BLOCKS)},
+        )
+    )
+    figures = ["level", "quiet", "busy", *(f"block_{i}" for i in range(BLOCKS))]
+    complete = pl.col("known") >= MIN_HOURS
+    return days.sort(_DAY).with_columns(pl.when(complete).then(pl.col(name)).alias(name) for name in figures)
+
+
+def before(column: str, days: int = BEFORE_DAYS) -> pl.Expr:
+    """Median of the days before, of which three in four must be known."""
+    return pl.col(column).rolling_median(days, min_samples=days * 3 // 4).shift(1).over(_METER)
+
+
+def after(column: str, days: int = AFTER_DAYS) -> pl.Expr:
+    """Median of the day and those after it, all but one known."""
+    return pl.col(column).rolling_median(days, min_samples=days - 1).shift(1 - days).over(_METER)
+
+
+def steps(
+    days: pl.DataFrame, column: str, *, least: float, noise_factor: float, factors: pl.DataFrame | None
+) -> pl.DataFrame:
+    """The days with the step that the column takes at each of them, and the threshold that it has to pass.
+
+    Added columns: `base` (the level before), `step`, `size` (its magnitude), `older` (the level of the four weeks before
+    the two of `base`), `abrupt` (the change came between the day before and this one) and `threshold`: the greater of
+    `least` and `noise_factor` times the meter's usual size of step, times the meter's factor. The usual size is
+    1.4826 times the median over the 60 days whose steps were settled before this one began.
+
+    Args:
+        days: what `daily` made.
+        column: one of its figures.
+        least: smallest threshold, in logarithms.
+        noise_factor: usual steps that are nothing special.
+        factors: meter_id, factor; meters that are not named have 1.
+    """
+    if factors is None:
+        factors = pl.DataFrame(schema={"meter_id": pl.String, "factor": pl.Float64})
+    days = days.with_columns(base=before(column), step=after(column) - before(column))
+    value, base, step = pl.col(column), pl.col("base"), pl.col("step")
+    usual = 1.4826 * step.abs().rolling_median(NOISE_DAYS, min_samples=NOISE_DAYS // 3).shift(AFTER_DAYS).over(_METER)
+    return (
+        days.join(factors.select("meter_id", "factor"), on="meter_id", how="left", maintain_order="left")
+        .with_columns(
+            size=step.abs(),
+            older=value.rolling_median(2 * BEFORE_DAYS, min_samples=BEFORE_DAYS // 2)
+            .shift(BEFORE_DAYS + 1)
+            .over(_METER),
+            abrupt=((value - base) / step > 1 - ABRUPT) & ((value.shift(1).over(_METER) - base) / step < ABRUPT),
+            # a null stays: a meter that is too little known has no threshold
+            threshold=(noise_factor * usual).clip(least) * pl.col("factor").fill_null(1.0),
+        )
+        .drop("factor")
+    )
+
+
+def lasting(days: pl.DataFrame, starts: pl.DataFrame, column: str) -> pl.DataFrame:
+    """The days on which the step stands: from its day until two days in a row are back by half, a month at most.
+
+    Args:
+        days: what `daily` made.
+        starts: meter_id, local_date, base, step, threshold of the steps that count.
+
+    Returns:
+        meter_id, local_date, size, threshold, one row per day; the greatest step where two overlap.
+    """
+    size = pl.col("step").abs()
+    beyond = (pl.col(column) - pl.col("base")) * pl.col("step").sign() >= 0.5 * size
+    month = pl.col("started") + timedelta(days=LASTS_DAYS)
+    run = ["meter_id", "started"]
+    return (
+        starts.select("meter_id", "base", "step", "threshold", started="local_date")
+        .join(days.select(*_DAY, column), on="meter_id")
+        .filter(pl.col("local_date") >= pl.col("started"), pl.col("local_date") < month)
+        .sort(*run, "local_date")
+        .with_columns(back=~beyond.fill_null(value=True))
+        .with_columns(ends=(pl.col("back") & pl.col("back").shift(-1).over(run).fill_null(value=True)))
+        .filter(pl.col("ends").cum_sum().over(run) == 0)
+        .group_by(_DAY)
+        .agg(size=size.max(), threshold=pl.col("threshold").min())
+        .sort(_DAY)
+    )
+
+
+def flag_days(hours: pl.DataFrame, days: pl.DataFrame, kind: str) -> pl.DataFrame:
+    """Flags on all hours of the days that `lasting` gave."""
+    flagged = hours.join(days, on=_DAY)
+    return flags(flagged, kind, "step", pl.col("size"), pl.col("threshold"))
