@@ -12,7 +12,7 @@ from datetime import timedelta
 import polars as pl
 
 from energy_assets.monitoring.anomalies.events import FLAG_SCHEMA, flags
-from energy_assets.monitoring.anomalies.steps import MIN_HOURS, log_ratio
+from energy_assets.monitoring.anomalies.steps import MIN_HOURS, NEAR, log_ratio, unclaimed
 
 MAX_HOURS = 6  # of displacement to either side
 DAYS = 3  # that have to agree
@@ -23,7 +23,7 @@ USUAL_FACTOR = 1.3  # beyond the gain that chance gives the meter, the median of
 _DAY = ["meter_id", "local_date"]
 
 
-def clock_shift(hours: pl.DataFrame, claimed: pl.DataFrame, factors: pl.DataFrame | None = None) -> pl.DataFrame:
+def clock_shift(hours: pl.DataFrame, claimed: pl.DataFrame) -> pl.DataFrame:
     """Hours of days on which the usual profile fits well when displaced, and badly as it stands.
 
     The error of a displacement is the mean absolute log ratio of the hours to the usual values so many hours away,
@@ -34,10 +34,7 @@ def clock_shift(hours: pl.DataFrame, claimed: pl.DataFrame, factors: pl.DataFram
     Args:
         hours: what `with_expectation` made.
         claimed: meter_id, interval_start_utc of hours that a rule has named already; they do not count.
-        factors: meter_id, factor on the threshold of that meter; others keep theirs.
     """
-    if factors is None:
-        factors = pl.DataFrame(schema={"meter_id": pl.String, "factor": pl.Float64})
     days = _errors(hours, claimed)
     if days.is_empty():
         return pl.DataFrame(schema=FLAG_SCHEMA)
@@ -48,16 +45,15 @@ def clock_shift(hours: pl.DataFrame, claimed: pl.DataFrame, factors: pl.DataFram
         days.with_columns(pl.col("^error_.*$").rolling_mean(DAYS, min_samples=DAYS).over(meter))
         .with_columns(gain=pl.col("error_0") / best)
         .with_columns(usual=pl.col("gain").rolling_median(USUAL_DAYS, min_samples=DAYS).shift(DAYS).over(meter))
-        .join(factors.select("meter_id", "factor"), on=meter, how="left", maintain_order="left")
-        .with_columns(threshold=(USUAL_FACTOR * pl.col("usual")).clip(MIN_GAIN) * pl.col("factor").fill_null(1.0))
+        .with_columns(threshold=(USUAL_FACTOR * pl.col("usual")).clip(MIN_GAIN))
     )
-    found = days.filter(pl.col("gain") > pl.col("threshold")).select(*_DAY, "gain", "threshold")
+    found = days.filter(pl.col("gain") >= NEAR * pl.col("threshold")).select(*_DAY, "gain", "threshold")
     back = pl.DataFrame({"back": [timedelta(days=d) for d in range(DAYS)]})
     shifted = (
         found.join(back, how="cross")
         .with_columns(local_date=pl.col("local_date") - pl.col("back"))
-        .group_by(_DAY)
-        .agg(pl.col("gain").max(), pl.col("threshold").min())
+        .sort(*_DAY, pl.col("gain") / pl.col("threshold"))
+        .unique(_DAY, keep="last", maintain_order=True)
     )
     flagged = hours.join(shifted, on=_DAY)
     return flags(flagged, "clock_shift", "profile", pl.col("gain"), pl.col("threshold"))
@@ -71,10 +67,8 @@ def _errors(hours: pl.DataFrame, claimed: pl.DataFrame) -> pl.DataFrame:
     """Per meter and day the error of each displacement, `error_-6` … `error_6`; null for days with gaps."""
     value, usual = pl.col("demand_reported_kwh"), pl.col("usual_kwh")
     rows = (
-        hours.with_columns(
-            log_ratio(value, usual.shift(s).over("meter_id")).alias(f"error_{s}") for s in _displacements()
-        )
-        .join(claimed, on=["meter_id", "interval_start_utc"], how="anti")
+        unclaimed(hours, claimed)
+        .with_columns(log_ratio(value, usual.shift(s).over("meter_id")).alias(f"error_{s}") for s in _displacements())
         .group_by(_DAY)
         .agg(
             *((pl.col(f"error_{s}") - pl.col(f"error_{s}").median()).abs().mean() for s in _displacements()),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from energy_assets.monitoring.anomalies.steps import BLOCKS, after, before, daily, flag_days, lasting, steps
+from energy_assets.monitoring.anomalies.steps import BLOCKS, NEAR, after, before, daily, flag_days, lasting, steps
 
 MIN_SIZE = 0.2  # in logarithms: 22 % up, 18 % down
 NOISE_FACTOR = 0.8  # usual steps of the meter
@@ -16,21 +16,24 @@ MIN_SHARE = 0.4  # of the step that each quarter of the day must show: a meter's
 MIN_NEW = 0.35  # of the step that must lead away from the level of the weeks before: a return is no shift
 
 
-def level_shift(hours: pl.DataFrame, claimed: pl.DataFrame, factors: pl.DataFrame | None = None) -> pl.DataFrame:
+def level_shift(hours: pl.DataFrame, claimed: pl.DataFrame) -> pl.DataFrame:
     """Hours of days at a level that stepped up or down and stayed there.
 
     A step counts if it is abrupt, shared by all quarters of the day, above a fifth and above what is usual for the
     meter, and no return to the level before. It is known five days after it began, and ends when the level is
-    back or, at the latest, after a month, when it is the usual one.
+    back or, at the latest, after a month, when it is the usual one. From 0.7 of the threshold on it is handed over.
 
     Args:
         hours: what `with_expectation` made.
         claimed: meter_id, interval_start_utc of hours that a rule has named already; they do not count.
-        factors: meter_id, factor on the threshold of that meter; others keep theirs.
     """
-    days = steps(daily(hours, claimed), "level", least=MIN_SIZE, noise_factor=NOISE_FACTOR, factors=factors)
+    days = steps(daily(hours, claimed), "level", least=MIN_SIZE, noise_factor=NOISE_FACTOR)
     step = pl.col("step")
     share = pl.min_horizontal((after(f"block_{i}") - before(f"block_{i}")) / step for i in range(BLOCKS))
-    new = (step + pl.col("base") - pl.col("older").fill_null(pl.col("base"))) / step
-    counts = pl.col("abrupt") & (pl.col("size") > pl.col("threshold")) & (share > MIN_SHARE) & (new > MIN_NEW)
+    counts = (
+        pl.col("abrupt")
+        & (pl.col("size") >= NEAR * pl.col("threshold"))
+        & (share > MIN_SHARE)
+        & (pl.col("new") > MIN_NEW)
+    )
     return flag_days(hours, lasting(days, days.filter(counts), "level"), "level_shift")

@@ -1,14 +1,14 @@
 """Nights that no longer get quiet: plant, lights or heating left on.
 
-Belongs here: which steps of the quietest hours count. Does not belong here: the test for a step (`steps.py`), and a rise
-that the whole day shares (`level_shift.py`).
+Belongs here: which steps of the quietest hours count. Does not belong here: the test for a step (`steps.py`), and
+a rise that the whole day shares (`level_shift.py`).
 """
 
 from __future__ import annotations
 
 import polars as pl
 
-from energy_assets.monitoring.anomalies.steps import after, before, daily, flag_days, lasting, steps
+from energy_assets.monitoring.anomalies.steps import NEAR, after, before, daily, flag_days, lasting, steps
 
 MIN_SIZE = 0.25  # in logarithms: 28 % up
 NOISE_FACTOR = 1.0  # usual steps of the meter
@@ -16,14 +16,13 @@ MAX_SHARE = 0.6  # of the step that the day's busy hours may take part in: else 
 MIN_NEW = 0.5  # of the step that must lead above the nights of the weeks before
 
 
-def night_baseload(hours: pl.DataFrame, claimed: pl.DataFrame, factors: pl.DataFrame | None = None) -> pl.DataFrame:
+def night_baseload(hours: pl.DataFrame, claimed: pl.DataFrame) -> pl.DataFrame:
     """Hours of days since when the usually quiet hours have risen and stayed up, and the busy ones have not.
 
     Arguments as for `level_shift`; known five days after it began.
     """
-    days = steps(daily(hours, claimed), "quiet", least=MIN_SIZE, noise_factor=NOISE_FACTOR, factors=factors)
+    days = steps(daily(hours, claimed), "quiet", least=MIN_SIZE, noise_factor=NOISE_FACTOR)
     step = pl.col("step")
     share = (after("busy") - before("busy")) / step
-    new = (step + pl.col("base") - pl.col("older").fill_null(pl.col("base"))) / step
-    counts = pl.col("abrupt") & (step > pl.col("threshold")) & (share < MAX_SHARE) & (new > MIN_NEW)
+    counts = pl.col("abrupt") & (step >= NEAR * pl.col("threshold")) & (share < MAX_SHARE) & (pl.col("new") > MIN_NEW)
     return flag_days(hours, lasting(days, days.filter(counts), "quiet"), "night_baseload")

@@ -22,6 +22,7 @@ MIN_HOURS = 20  # of a day; the shortest local day has 23
 ABRUPT = 0.45  # share of the step that may be taken by the day before, and that may be lacking on its own day
 LASTS_DAYS = 31  # by then the new level is the usual one
 BLOCKS = 4  # of six hours
+NEAR = 0.7  # of the threshold: handed over, since feedback may have lowered it
 CUSHION = 0.05  # of the typical hour: keeps ratios of small numbers small
 
 _DAY = ["meter_id", "local_date"]
@@ -33,6 +34,18 @@ def log_ratio(value: pl.Expr, reference: pl.Expr) -> pl.Expr:
     cushion = CUSHION * pl.col("typical_kwh")
     ratio = (value.clip(0.0) + cushion) / (reference.clip(0.0) + cushion)
     return pl.when(cushion > 0).then(ratio.log())
+
+
+def unclaimed(hours: pl.DataFrame, claimed: pl.DataFrame) -> pl.DataFrame:
+    """The hours, with no reading where a rule has named the hour already; the rows stay, so that days stay days."""
+    hour = ["meter_id", "interval_start_utc"]
+    named = claimed.select(hour).unique().with_columns(named=pl.lit(value=True))
+    free = pl.when(pl.col("named").is_null()).then(pl.col("demand_reported_kwh"))
+    return (
+        hours.join(named, on=hour, how="left", maintain_order="left")
+        .with_columns(demand_reported_kwh=free)
+        .drop("named")
+    )
 
 
 def daily(hours: pl.DataFrame, claimed: pl.DataFrame) -> pl.DataFrame:
@@ -49,7 +62,7 @@ def daily(hours: pl.DataFrame, claimed: pl.DataFrame) -> pl.DataFrame:
     ratio, block = pl.col("ratio"), pl.col("local_hour") * BLOCKS // 24
     usual, value = pl.col("usual_kwh"), pl.col("demand_reported_kwh")
     days = (
-        hours.join(claimed, on=["meter_id", "interval_start_utc"], how="anti")
+        unclaimed(hours, claimed)
         .with_columns(ratio=log_ratio(value, usual))
         .group_by(_DAY)
         .agg(
@@ -75,40 +88,30 @@ def after(column: str, days: int = AFTER_DAYS) -> pl.Expr:
     return pl.col(column).rolling_median(days, min_samples=days - 1).shift(1 - days).over(_METER)
 
 
-def steps(
-    days: pl.DataFrame, column: str, *, least: float, noise_factor: float, factors: pl.DataFrame | None
-) -> pl.DataFrame:
+def steps(days: pl.DataFrame, column: str, *, least: float, noise_factor: float) -> pl.DataFrame:
     """The days with the step that the column takes at each of them, and the threshold that it has to pass.
 
-    Added columns: `base` (the level before), `step`, `size` (its magnitude), `older` (the level of the four weeks before
-    the two of `base`), `abrupt` (the change came between the day before and this one) and `threshold`: the greater of
-    `least` and `noise_factor` times the meter's usual size of step, times the meter's factor. The usual size is
-    1.4826 times the median over the 60 days whose steps were settled before this one began.
+    Added columns: `base` (the level before), `step`, `size` (its magnitude), `abrupt` (the change came between the day
+    before and this one), `new` (the share of the step that leads away from the level of the four weeks before `base`)
+    and `threshold`: the greater of `least` and `noise_factor` times the meter's usual size of step, which is 1.4826
+    times the median over the 60 days whose steps were settled before this one began.
 
     Args:
         days: what `daily` made.
         column: one of its figures.
         least: smallest threshold, in logarithms.
         noise_factor: usual steps that are nothing special.
-        factors: meter_id, factor; meters that are not named have 1.
     """
-    if factors is None:
-        factors = pl.DataFrame(schema={"meter_id": pl.String, "factor": pl.Float64})
     days = days.with_columns(base=before(column), step=after(column) - before(column))
     value, base, step = pl.col(column), pl.col("base"), pl.col("step")
     usual = 1.4826 * step.abs().rolling_median(NOISE_DAYS, min_samples=NOISE_DAYS // 3).shift(AFTER_DAYS).over(_METER)
-    return (
-        days.join(factors.select("meter_id", "factor"), on="meter_id", how="left", maintain_order="left")
-        .with_columns(
-            size=step.abs(),
-            older=value.rolling_median(2 * BEFORE_DAYS, min_samples=BEFORE_DAYS // 2)
-            .shift(BEFORE_DAYS + 1)
-            .over(_METER),
-            abrupt=((value - base) / step > 1 - ABRUPT) & ((value.shift(1).over(_METER) - base) / step < ABRUPT),
-            # a null stays: a meter that is too little known has no threshold
-            threshold=(noise_factor * usual).clip(least) * pl.col("factor").fill_null(1.0),
-        )
-        .drop("factor")
+    older = value.rolling_median(2 * BEFORE_DAYS, min_samples=BEFORE_DAYS // 2).shift(BEFORE_DAYS + 1).over(_METER)
+    return days.with_columns(
+        size=step.abs(),
+        abrupt=((value - base) / step > 1 - ABRUPT) & ((value.shift(1).over(_METER) - base) / step < ABRUPT),
+        new=(step + base - older.fill_null(base)) / step,
+        # a null stays: a meter that is too little known has no threshold
+        threshold=(noise_factor * usual).clip(least),
     )
 
 
@@ -120,7 +123,7 @@ def lasting(days: pl.DataFrame, starts: pl.DataFrame, column: str) -> pl.DataFra
         starts: meter_id, local_date, base, step, threshold of the steps that count.
 
     Returns:
-        meter_id, local_date, size, threshold, one row per day; the greatest step where two overlap.
+        meter_id, local_date, size, threshold, one row per day; of two steps that overlap, the clearer one.
     """
     size = pl.col("step").abs()
     beyond = (pl.col(column) - pl.col("base")) * pl.col("step").sign() >= 0.5 * size
@@ -134,9 +137,9 @@ def lasting(days: pl.DataFrame, starts: pl.DataFrame, column: str) -> pl.DataFra
         .with_columns(back=~beyond.fill_null(value=True))
         .with_columns(ends=(pl.col("back") & pl.col("back").shift(-1).over(run).fill_null(value=True)))
         .filter(pl.col("ends").cum_sum().over(run) == 0)
-        .group_by(_DAY)
-        .agg(size=size.max(), threshold=pl.col("threshold").min())
-        .sort(_DAY)
+        .sort(*_DAY, size / pl.col("threshold"))
+        .group_by(_DAY, maintain_order=True)
+        .agg(size=size.last(), threshold=pl.col("threshold").last())
     )
 
 
