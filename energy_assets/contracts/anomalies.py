@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from energy_assets.contracts.types import Column, Table, columns
 
-ANOMALY_KINDS = ("missing", "duplicate", "negative", "flatline", "zero_run", "spike", "unit_scale", "contextual")
+ANOMALY_KINDS = (
+    "missing", "duplicate", "dst_fold", "negative", "zero_run", "flatline", "spike", "dip", "level_shift", "unit_scale",
+    "meter_reset", "rollover", "sentinel", "estimated_run", "clock_shift", "night_baseload", "contextual",
+)  # fmt: skip
+ACTIONS = ("none", "exclude", "impute", "quarantine")
 
 TABLES = (
     Table("monitoring", "demand_anomalies", "Events in the readings that do not look like demand", columns(
@@ -19,8 +23,9 @@ TABLES = (
         Column("severity", "VARCHAR", "How much it matters", allowed=("low", "medium", "high")),
         Column("observed_kwh", "DOUBLE", "Energy reported over the event, kWh", nullable=True),
         Column("expected_kwh", "DOUBLE", "Energy expected over the event, kWh", nullable=True),
+        Column("excess_kwh", "DOUBLE", "Reported less expected, kWh: below zero where energy is missing", nullable=True),
         Column("detected_at_utc", "TIMESTAMPTZ", "Issue time of the run that found it"),
-        Column("action", "VARCHAR", "What was done about it", allowed=("none", "exclude", "impute", "quarantine")),
+        Column("action", "VARCHAR", "What was done about it", allowed=ACTIONS),
         Column("message", "VARCHAR", "The finding in a sentence"),
     )),
 )

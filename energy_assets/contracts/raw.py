@@ -161,7 +161,7 @@ TABLES = (
         Column("decided_at_utc", "TIMESTAMPTZ", "When it was decided; known from then on", key=True),
         Column("action", "VARCHAR", "What is done to the readings", allowed=("exclude", "impute", "quarantine", "include", "none")),
         Column("value_kwh", "DOUBLE", "Hourly energy that stands in, kWh, if imputed", nullable=True),
-        Column("reason", "VARCHAR", "Why"),
+        Column("reason", "VARCHAR", "Why: kind of anomaly, or what a person said"),
         LOAD_ID,
     )),
     Table("raw", "simulated_faults", "Ground truth of the faults that the simulator injected", columns(
@@ -197,6 +197,8 @@ TABLES = (
         Column("raw_text", "VARCHAR", "The text as it stood", nullable=True),
         Column("reason", "VARCHAR", "Reason code"),
         Column("message", "VARCHAR", "What was expected"),
+        Column("meter_id", "VARCHAR", "Meter of the reading, where the row tells", nullable=True),
+        Column("interval_start_utc", "TIMESTAMPTZ", "Start of the reading's interval, where the row tells", nullable=True),
         LOAD_ID, LOADED_AT,
     )),
 )

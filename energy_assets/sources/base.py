@@ -15,6 +15,8 @@ REJECTED_SCHEMA = pl.Schema(
         "raw_text": pl.String,
         "reason": pl.String,
         "message": pl.String,
+        "meter_id": pl.String,
+        "interval_start_utc": pl.Datetime("us", "UTC"),
     }
 )
 

@@ -38,6 +38,7 @@ def register_to_intervals(sieve: Sieve, source: MeterFiles, column: str | pl.Exp
         _since=(at - at.shift(1)).over("meter_id", order_by="at"),
         _before=before,
         _moved=pl.col("number") - before,
+        interval_start_utc=at - length,
     )
     sieve.set_aside(
         pl.col("_since").is_null(),
@@ -59,7 +60,6 @@ def register_to_intervals(sieve: Sieve, source: MeterFiles, column: str | pl.Exp
     )
     whole = (pl.col("_since") == length) & pl.col("_moved").is_not_null()
     sieve.frame = sieve.frame.with_columns(
-        interval_start_utc=at - length,
         interval_end_utc=at,
         energy_kwh=pl.when(whole).then(to_kwh(pl.col("_moved"), source.unit, minutes, source.scale)),
         quality=pl.when(whole).then("quality").otherwise(pl.lit("missing")),

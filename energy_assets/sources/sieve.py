@@ -65,9 +65,15 @@ class Sieve:
                 raw_text=pl.lit(None, dtype=pl.String) if raw_text is None else raw_text.cast(pl.String),
                 reason=pl.lit(reason),
                 message=message if isinstance(message, pl.Expr) else pl.lit(message),
+                meter_id=self._known("meter_id"),
+                interval_start_utc=self._known("interval_start_utc"),
             )
         )
         return wrong
+
+    def _known(self, column: str) -> pl.Expr:
+        """What is known by now of whose and which interval the row is."""
+        return pl.col(column) if column in self.frame.columns else pl.lit(None, dtype=REJECTED_SCHEMA[column])
 
     def set_aside_duplicates(self, key: list[str], same: list[str], *, raw: str, message: str) -> None:
         """Keeps the first row of each `key`; later ones go as `duplicate_identical` or `duplicate_disagrees`.

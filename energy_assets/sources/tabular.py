@@ -119,6 +119,8 @@ def _ragged(text: str, path: Path, delimiter: str, names: list[str], table_name:
             raw[:500],
             "wrong_field_count" if fields else "broken_quotes",
             f"{len(fields)} fields where the header has {len(names)}" if fields else "a quote is not closed",
+            None,
+            None,
         )
         for number, (fields, raw) in numbered
         if len(fields) != len(names)

@@ -154,7 +154,21 @@ def set_aside_bad_times(sieve: Sieve, name: str, raw: str, column: str, datetime
 
 
 def set_aside_nonexistent(sieve: Sieve, name: str, raw: str, column: str, zone: str) -> None:
-    """Sets rows aside whose local time the zone skips; belongs after `with_instants`."""
+    """Sets rows aside whose local time the zone skips; belongs after `with_instants`.
+
+    Where the frame has `_value`, the rejected rows that hold one keep the instant at which the clock was put forward
+    as the start of their interval: somebody filled an hour that never was.
+    """
+    if "_value" in sieve.frame.columns and sieve.frame[name].has_nulls():
+        before = (pl.col(f"{name}_naive") - pl.duration(hours=1)).dt.replace_time_zone(
+            zone, ambiguous="earliest", non_existent="null"
+        )
+        skipped = pl.col(name).is_null() & pl.col("_value").is_not_null()
+        sieve.frame = sieve.frame.with_columns(
+            interval_start_utc=pl.when(skipped).then(
+                before.dt.convert_time_zone("UTC").cast(UTC_TIME) + pl.duration(hours=1)
+            )
+        )
     sieve.set_aside(
         pl.col(name).is_null(),
         reason="nonexistent_local_time",

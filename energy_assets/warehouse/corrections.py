@@ -112,7 +112,8 @@ def _without_conflicts(
             rejected.append(
                 frame.join(clash, on="meter_id").select(
                     table_name=pl.lit(name), file_row="file_row", column_name=pl.lit("meter_id"), raw_text="meter_id",
-                    reason=pl.lit("meter_id_conflict"), message="message",
+                    reason=pl.lit("meter_id_conflict"), message="message", meter_id="meter_id",
+                    interval_start_utc="interval_start_utc",
                 )
             )  # fmt: skip
     return kept, pl.concat(rejected) if rejected else pl.DataFrame(schema=REJECTED_SCHEMA)

@@ -22,6 +22,7 @@ select
     (epoch(anomalies.end_utc) - epoch(anomalies.start_utc)) / 3600 as duration_hours,
     anomalies.observed_kwh,
     anomalies.expected_kwh,
+    anomalies.excess_kwh,
     anomalies.score,
     anomalies.threshold,
     anomalies.detector,

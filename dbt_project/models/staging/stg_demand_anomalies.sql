@@ -10,6 +10,7 @@ select
     severity,
     observed_kwh,
     expected_kwh,
+    excess_kwh,
     detected_at_utc,
     action,
     message

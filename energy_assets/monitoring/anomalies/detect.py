@@ -5,13 +5,14 @@ Belongs here: the order of the detectors and what each may see. Does not belong 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
 from energy_assets.contracts import table
 from energy_assets.monitoring.anomalies import contextual, events, rules
-from energy_assets.monitoring.anomalies.expectation import with_expectation
+from energy_assets.monitoring.anomalies.expectation import Sight, with_expectation
 
 _HOUR = ["meter_id", "interval_start_utc"]
 
@@ -19,30 +20,64 @@ _HOUR = ["meter_id", "interval_start_utc"]
 def detect(
     hourly: pl.DataFrame,
     meters: pl.DataFrame,
-    duplicates: pl.DataFrame | None = None,
+    readings: pl.DataFrame | None = None,
+    rejected: pl.DataFrame | None = None,
     *,
     issued_at: datetime,
     window_days: int = 14,
     forecasts: pl.DataFrame | None = None,
+    sensitivities: pl.DataFrame | None = None,
+    sight: Sight = Sight.PAST,
 ) -> pl.DataFrame:
-    """Events of the last `window_days` that do not look like demand.
-
-    Rules name what they can; the isolation forest judges the hours that no rule has named, fitted on the rows before
-    the window. Rows of the frame before the window are history: give 60 to 90 days. Nothing known after `issued_at`
-    counts, and no hour is judged by what came after it, but for the length of its own event and the delay within which
-    the meter usually reports.
-
-    Args:
-        hourly: meter_id, interval_start_utc, interval_end_utc, demand_reported_kwh, demand_kwh, local_date,
-            local_hour, known_at_utc, and is_holiday if known; gap rows have a null demand_reported_kwh.
-        meters: meter_id, kind, interval_minutes.
-        duplicates: meter_id, interval_start_utc, versions; what counts as a duplicate is the caller's to say.
-        issued_at: issue time, with time zone.
-        window_days: events that end within these days before the issue time are reported.
-        forecasts: meter_id, interval_start_utc, expected_kwh issued before the hour: a better expectation, optional.
+    """Events of the last `window_days` that do not look like demand: `flagged_hours`, merged.
 
     Returns:
         Rows of `monitoring.demand_anomalies`, action `none`, sorted by meter and start.
+    """
+    flagged = flagged_hours(
+        hourly, meters, readings, rejected, issued_at=issued_at, window_days=window_days, forecasts=forecasts,
+        sensitivities=sensitivities, sight=sight,
+    )  # fmt: skip
+    return events.merge(flagged, issued_at.astimezone(UTC))
+
+
+def flagged_hours(
+    hourly: pl.DataFrame,
+    meters: pl.DataFrame,
+    readings: pl.DataFrame | None = None,
+    rejected: pl.DataFrame | None = None,
+    *,
+    issued_at: datetime,
+    window_days: int = 14,
+    forecasts: pl.DataFrame | None = None,
+    sensitivities: pl.DataFrame | None = None,
+    sight: Sight = Sight.PAST,
+) -> pl.DataFrame:
+    """Hours of the events of the last `window_days`, each with the kind and the detector that names it.
+
+    Rules name what they can; the isolation forest judges the hours that no rule has named, fitted on the rows before
+    the window. Rows of the frame before the window are history: give 60 to 90 days. Nothing known after `issued_at`
+    counts, and online no hour is judged by what came after it, but for the length of its own event and the delay
+    within which the meter usually reports.
+
+    Args:
+        hourly: meter_id, interval_start_utc, interval_end_utc, demand_reported_kwh, demand_kwh, local_date,
+            local_hour, known_at_utc, and quality and is_holiday if known; gap rows have a null demand_reported_kwh.
+        meters: meter_id, kind, interval_minutes.
+        readings: every version of the window's readings at the meters' own interval: meter_id, interval_start_utc,
+            interval_end_utc, known_at_utc, energy_kwh, load_id, file_row. Without it what hides within the hour, came
+            twice or stands in the wrong place of its file is not seen.
+        rejected: rows of the window's readings that did not come in: meter_id, interval_start_utc, interval_end_utc,
+            known_at_utc, reason, raw_text.
+        issued_at: issue time, with time zone.
+        window_days: events that end within these days before the issue time are reported.
+        forecasts: meter_id, interval_start_utc, expected_kwh issued before the hour: a better expectation, optional.
+        sensitivities: meter_id, kind, factor: the detectors of that kind speak at `factor` times their threshold for
+            that meter (above 1: less often; down to 0.7), optional.
+        sight: `Sight.BOTH` is a review after the fact: the rows after an hour count too.
+
+    Returns:
+        Rows of `events.FLAG_SCHEMA`, one per hour and kind.
     """
     if issued_at.tzinfo is None:
         raise ValueError(f"issued_at {issued_at.isoformat()} has no time zone")
@@ -54,15 +89,58 @@ def detect(
         pl.when(~unknown & pl.col(name).is_finite()).then(pl.col(name)).alias(name) for name in values
     )
     if known.is_empty():
-        return table("monitoring.demand_anomalies").empty()
-    hours = with_expectation(known, forecasts)
-    found = [rules.missing(hours, issued_at)]
-    if duplicates is not None:
-        found.append(rules.duplicate(duplicates.filter(pl.col("interval_start_utc") < issued_at), meters))
+        return pl.DataFrame(schema=events.FLAG_SCHEMA)
+    hours = with_expectation(known, forecasts, sight)
+    parts = None if readings is None else readings.filter(pl.col("known_at_utc") <= issued_at)
+    refused = None if rejected is None else rejected.filter(pl.col("known_at_utc") <= issued_at)
+    found: list[pl.DataFrame] = []
+    if parts is not None:
+        found += [rules.duplicate(parts, refused), rules.file_order(parts, meters)]
+    seen = rules.with_parts(hours, parts)
     named = pl.DataFrame(schema=events.FLAG_SCHEMA)
-    for rule in (rules.negative, rules.zero_run, rules.flatline, rules.unit_scale, rules.spike):
-        # the first rule that names an hour keeps it: a dead meter is not also off by a power of ten
-        named = pl.concat([named, rule(hours).join(named.select(_HOUR), on=_HOUR, how="anti")])
+    # The first rule that names an hour keeps it: a dead meter is not also off by a factor.
+    for rule in _naming(refused, issued_at):
+        flagged = _at_factor(rule(seen), sensitivities)
+        named = pl.concat([named, flagged.join(named.select(_HOUR), on=_HOUR, how="anti")])
     rest = contextual.contextual(hours, meters, named.select(_HOUR), window_start)
-    merged = events.merge(pl.concat([*found, named, rest]), issued_at)
-    return merged.filter(pl.col("end_utc") > window_start)
+    every = pl.concat([*(_at_factor(f, sensitivities) for f in (*found, rest)), named])
+    return _of_window(every, window_start)
+
+
+def _naming(rejected: pl.DataFrame | None, issued_at: datetime) -> list[Callable[[pl.DataFrame], pl.DataFrame]]:
+    """The rules that name an hour once, those that say most first."""
+    return [
+        lambda hours: rules.dst_fold(hours, rejected),
+        lambda hours: rules.register_fall(hours, rejected),
+        rules.sentinel,
+        rules.negative,
+        rules.zero_run,
+        rules.estimated_run,
+        rules.flatline,
+        rules.unit_scale,
+        rules.spike,
+        rules.dip,
+        rules.declared_estimate,
+        lambda hours: rules.missing(hours, issued_at),
+    ]
+
+
+def _at_factor(flagged: pl.DataFrame, sensitivities: pl.DataFrame | None) -> pl.DataFrame:
+    """Those flags that stand at the thresholds that feedback has moved; rules hand over what is near theirs, too."""
+    if sensitivities is not None:
+        factors = sensitivities.select("meter_id", "kind", "factor").unique(["meter_id", "kind"])
+        flagged = (
+            flagged.join(factors, on=["meter_id", "kind"], how="left", maintain_order="left")
+            .with_columns(threshold=pl.col("threshold") * pl.col("factor").fill_null(1.0))
+            .drop("factor")
+        )
+    return flagged.filter(pl.col("score") >= pl.col("threshold"))
+
+
+def _of_window(flagged: pl.DataFrame, window_start: datetime) -> pl.DataFrame:
+    """The hours of those events that end within the window, their hours before it included."""
+    return (
+        events.numbered(flagged)
+        .filter((pl.col("interval_end_utc").max() > window_start).over(*events.GROUP, "event"))
+        .drop("event")
+    )

@@ -1,6 +1,7 @@
 """From flagged hours to events.
 
-Belongs here: merging, severity, sentences, ids. Does not belong here: deciding which hour is odd.
+Belongs here: the shape of a flagged hour, merging, ids, severity. Does not belong here: deciding which hour is odd,
+what to do about it (`actions.py`), and sentences (`sentences.py`).
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ import polars as pl
 
 from energy_assets.contracts import table
 from energy_assets.ids import hash_id
+from energy_assets.monitoring.anomalies.sentences import message
 
+UTC_TIME = pl.Datetime("us", "UTC")
 FLAG_SCHEMA = pl.Schema(
     [
         ("meter_id", pl.String()),
@@ -23,15 +26,28 @@ FLAG_SCHEMA = pl.Schema(
         ("threshold", pl.Float64()),
         ("observed_kwh", pl.Float64()),
         ("expected_kwh", pl.Float64()),
+        ("repaired_kwh", pl.Float64()),
     ]
 )
-BRIDGE = {"contextual": timedelta(hours=6)}  # a short return to normal does not end such an event
+# A short return to normal does not end such an event; one that happens once a day is one event, not one a day.
+BRIDGE = {"contextual": timedelta(hours=6), "spike": timedelta(hours=2), "dip": timedelta(hours=2),
+          "sentinel": timedelta(hours=6), "clock_shift": timedelta(hours=48)}  # fmt: skip
 
-_GROUP = ["meter_id", "kind", "detector"]
+GROUP = ["meter_id", "kind", "detector"]
 
 
-def flags(frame: pl.DataFrame, kind: str, detector: str, score: pl.Expr, threshold: pl.Expr | float) -> pl.DataFrame:
-    """Flagged hours in the shape that `merge` takes."""
+def flags(
+    frame: pl.DataFrame,
+    kind: str,
+    detector: str,
+    score: pl.Expr,
+    threshold: pl.Expr | float,
+    repaired: pl.Expr | None = None,
+) -> pl.DataFrame:
+    """Flagged hours in the shape that `merge` takes.
+
+    `repaired` is the energy that the hour probably had, kWh, where the fault itself tells (a wrong unit, a rollover).
+    """
     return frame.select(
         "meter_id",
         "interval_start_utc",
@@ -42,24 +58,30 @@ def flags(frame: pl.DataFrame, kind: str, detector: str, score: pl.Expr, thresho
         threshold=(threshold if isinstance(threshold, pl.Expr) else pl.lit(threshold)).cast(pl.Float64),
         observed_kwh=pl.col("demand_reported_kwh"),
         expected_kwh=pl.col("expected_kwh"),
+        repaired_kwh=(pl.lit(None) if repaired is None else repaired).cast(pl.Float64),
     )
+
+
+def numbered(flagged: pl.DataFrame) -> pl.DataFrame:
+    """The flags in order, with `event`: adjoining hours of one meter, kind and detector have the same number."""
+    ended = pl.col("interval_end_utc").cum_max().shift(1).over(GROUP)
+    starts_new = (pl.col("interval_start_utc") > ended + _bridge()).fill_null(value=True)
+    return flagged.sort([*GROUP, "interval_start_utc"]).with_columns(event=starts_new.cum_sum().over(GROUP))
 
 
 def merge(flagged: pl.DataFrame, issued_at: datetime) -> pl.DataFrame:
     """Rows of `monitoring.demand_anomalies`: adjoining flagged hours of one meter, kind and detector become one event.
 
-    The score is the highest of its hours, of a gap its length in hours. Energies are sums, null where no hour has one.
+    The score is the highest of its hours, of a gap its length in hours. Energies are sums over the flagged hours, null
+    where no hour has one; the excess is taken over the hours that have both.
     """
     contract = table("monitoring.demand_anomalies")
     if flagged.is_empty():
         return contract.empty()
-    bridge = pl.col("kind").replace_strict(BRIDGE, default=timedelta(0), return_dtype=pl.Duration("us"))
-    ended = pl.col("interval_end_utc").cum_max().shift(1).over(_GROUP)
-    starts_new = (pl.col("interval_start_utc") > ended + bridge).fill_null(value=True)
     events = (
-        flagged.sort([*_GROUP, "interval_start_utc"])
-        .with_columns(event=starts_new.cum_sum().over(_GROUP))
-        .group_by([*_GROUP, "event"], maintain_order=True)
+        numbered(flagged)
+        .with_columns(excess_kwh=pl.col("observed_kwh") - pl.col("expected_kwh"))
+        .group_by([*GROUP, "event"], maintain_order=True)
         .agg(
             start_utc=pl.col("interval_start_utc").min(),
             end_utc=pl.col("interval_end_utc").max(),
@@ -67,19 +89,59 @@ def merge(flagged: pl.DataFrame, issued_at: datetime) -> pl.DataFrame:
             threshold=pl.col("threshold").max(),
             observed_kwh=_sum_or_null("observed_kwh"),
             expected_kwh=_sum_or_null("expected_kwh"),
+            excess_kwh=_sum_or_null("excess_kwh"),
         )
         .drop("event")
         .with_columns(
             hours=(pl.col("end_utc") - pl.col("start_utc")).dt.total_seconds() / 3600.0,
-            detected_at_utc=pl.lit(issued_at, dtype=pl.Datetime("us", "UTC")),
+            detected_at_utc=pl.lit(issued_at, dtype=UTC_TIME),
             action=pl.lit("none"),
         )
         .with_columns(score=pl.when(pl.col("kind") == "missing").then(pl.col("hours")).otherwise(pl.col("score")))
-        .with_columns(severity=_severity(), message=_message())
+        .with_columns(severity=_severity(), message=message())
         .drop("hours")
     )
-    events = events.with_columns(anomaly_id=hash_id(events, "meter_id", "kind", "detector", "start_utc"))
-    return contract.conform(events).sort("meter_id", "start_utc", "kind", "detector")
+    return contract.conform(events.with_columns(anomaly_id=_ids(events))).sort("meter_id", "start_utc", *GROUP[1:])
+
+
+def continue_known(found: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
+    """The events under the id, start and day of finding of a known event that they go on with.
+
+    An event that reaches back beyond what is looked at would otherwise begin anew every day.
+
+    Args:
+        found: rows of `monitoring.demand_anomalies`.
+        known: anomaly_id, meter_id, kind, detector, start_utc, end_utc, detected_at_utc of earlier findings.
+    """
+    if found.is_empty() or known.is_empty():
+        return found
+    bridge = _bridge()
+    goes_on = (
+        found.select("anomaly_id", *GROUP, "start_utc", "end_utc")
+        .join(known.rename({c: f"known_{c}" for c in known.columns if c not in GROUP}), on=GROUP)
+        .filter(
+            pl.col("known_start_utc") <= pl.col("end_utc") + bridge,
+            pl.col("known_end_utc") + bridge >= pl.col("start_utc"),
+        )
+        .sort("start_utc", "known_start_utc")
+        .unique("anomaly_id", keep="first", maintain_order=True)
+        .unique("known_anomaly_id", keep="first", maintain_order=True)  # what was one and is two: the first goes on
+        .select("anomaly_id", "known_anomaly_id", "known_start_utc", "known_detected_at_utc")
+    )
+    events = found.join(goes_on, on="anomaly_id", how="left").with_columns(
+        anomaly_id=pl.coalesce("known_anomaly_id", "anomaly_id"),
+        start_utc=pl.min_horizontal("start_utc", "known_start_utc"),
+        detected_at_utc=pl.min_horizontal("detected_at_utc", "known_detected_at_utc"),
+    )
+    return events.select(found.columns).sort("meter_id", "start_utc", "kind", "detector")
+
+
+def _bridge() -> pl.Expr:
+    return pl.col("kind").replace_strict(BRIDGE, default=timedelta(0), return_dtype=pl.Duration("us"))
+
+
+def _ids(events: pl.DataFrame) -> pl.Series:
+    return hash_id(events, *GROUP, "start_utc")
 
 
 def _sum_or_null(column: str) -> pl.Expr:
@@ -88,58 +150,24 @@ def _sum_or_null(column: str) -> pl.Expr:
 
 def _severity() -> pl.Expr:
     """How much it matters: by reason, duration and how far off the energy is."""
-    hours = pl.col("hours")
-    by_duration = pl.when(hours >= 24).then(pl.lit("high")).when(hours >= 6).then(pl.lit("medium"))
-    off = (pl.col("observed_kwh") - pl.col("expected_kwh")).abs() / pl.col("expected_kwh").abs()
-    far_beyond = pl.col("score") >= 2 * pl.col("threshold")
-    kind = pl.col("kind")
+    hours, kind = pl.col("hours"), pl.col("kind")
+    low, medium, high = (pl.lit(word) for word in ("low", "medium", "high"))
+    by_duration = pl.when(hours >= 24).then(high).when(hours >= 6).then(medium).otherwise(low)
+    off = pl.col("excess_kwh").abs() / pl.col("expected_kwh").abs()
     return (
         pl.when(kind == "unit_scale")
-        .then(pl.lit("high"))
-        .when(kind == "duplicate")
-        .then(pl.lit("low"))
+        .then(high)
+        .when(kind.is_in(["duplicate", "dst_fold", "clock_shift"]))
+        .then(low)
         .when(kind.is_in(["missing", "zero_run"]))
-        .then(by_duration.otherwise(pl.lit("low")))
+        .then(by_duration)
         .when(kind.is_in(["negative", "flatline"]))
-        .then(pl.when(hours >= 24).then(pl.lit("high")).otherwise(pl.lit("medium")))
+        .then(pl.when(hours >= 24).then(high).otherwise(medium))
         .when(kind == "spike")
-        .then(pl.when(far_beyond).then(pl.lit("high")).otherwise(pl.lit("medium")))
-        .otherwise(pl.when(off >= 0.5).then(by_duration.otherwise(pl.lit("low"))).otherwise(pl.lit("low")))
+        .then(pl.when(pl.col("score") >= 2 * pl.col("threshold")).then(high).otherwise(medium))
+        .when(kind.is_in(["meter_reset", "rollover", "sentinel", "dip"]))
+        .then(medium)
+        .when(kind == "estimated_run")
+        .then(pl.when(hours >= 24).then(medium).otherwise(low))
+        .otherwise(pl.when(off >= 0.5).then(by_duration).otherwise(low))
     )
-
-
-def _message() -> pl.Expr:
-    duration = pl.format("{} h from {} UTC", _number("hours", 1), pl.col("start_utc").dt.strftime("%Y-%m-%d %H:%M"))
-    observed, expected = _number("observed_kwh"), _number("expected_kwh")
-    score = _number("score")
-    against = (
-        pl.when(pl.col("expected_kwh").is_not_null() & pl.col("observed_kwh").is_not_null())
-        .then(pl.format(": {} kWh where {} kWh were to be expected", observed, expected))
-        .otherwise(pl.lit(""))
-    )
-    texts = {
-        "missing": pl.format("No reading for {}", duration),
-        "duplicate": pl.format("Up to {} readings for the same interval, for {}", score, duration),
-        "negative": pl.format("Negative demand for {}, down to -{} kWh in an hour", duration, score),
-        "flatline": pl.format("The same value for {}, where such runs are rare", duration),
-        "zero_run": pl.format("Zero for {}, at hours that are rarely zero here", duration),
-        "spike": pl.format("A spike of {} h, {} times the highest usual hour", _number("hours", 1), score),
-        "unit_scale": pl.format("Off by a power of ten for {}", duration),
-        "contextual": pl.format("Out of character for {}", duration),
-    }
-    text = pl.lit("")
-    for kind, sentence in texts.items():
-        text = pl.when(pl.col("kind") == kind).then(sentence).otherwise(text)
-    return pl.concat_str(
-        [
-            text,
-            pl.when(pl.col("kind").is_in(["missing", "duplicate", "negative"])).then(pl.lit("")).otherwise(against),
-            pl.lit("."),
-        ]
-    )
-
-
-def _number(column: str, decimals: int = 2) -> pl.Expr:
-    """A number for people: no trailing zeros, no more digits than matter."""
-    text = pl.col(column).round(decimals).cast(pl.String).fill_null("?")
-    return text.str.strip_suffix(".0")

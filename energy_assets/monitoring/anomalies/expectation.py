@@ -2,10 +2,13 @@
 
 Belongs here: the expectation and its usual error, hour by hour. Does not belong here: judging the difference.
 
-Every value is made of rows before its own, so that a row's expectation never changes when later rows come in.
+Online, every value is made of rows before its own, so that a row's expectation never changes when later rows come in.
+A review after the fact looks at the rows on both sides.
 """
 
 from __future__ import annotations
+
+from enum import Enum
 
 import polars as pl
 
@@ -17,7 +20,16 @@ LEVEL_BOUNDS = (0.7, 1.4)
 SCALE_FLOOR = 0.03  # of the meter's mean: below this a difference is noise however regular the meter is
 
 
-def with_expectation(hourly: pl.DataFrame, forecasts: pl.DataFrame | None = None) -> pl.DataFrame:
+class Sight(Enum):
+    """Which rows an hour may be judged by."""
+
+    PAST = "past"  # online: those before it
+    BOTH = "both"  # a review after the fact: those before and after it
+
+
+def with_expectation(
+    hourly: pl.DataFrame, forecasts: pl.DataFrame | None = None, sight: Sight = Sight.PAST
+) -> pl.DataFrame:
     """The rows, sorted by meter and time, with what was to be expected of each.
 
     Added columns, all in kWh and null where the past is too short:
@@ -35,7 +47,11 @@ def with_expectation(hourly: pl.DataFrame, forecasts: pl.DataFrame | None = None
         hourly: meter_id, interval_start_utc, local_date, local_hour, demand_reported_kwh, demand_kwh; and is_holiday
             (of the local date) if the calendar is at hand: a holiday is then expected to be like a Sunday.
         forecasts: meter_id, interval_start_utc, expected_kwh, as issued before the hour; optional.
+        sight: `BOTH` centres every window on the hour and leaves the hour itself in, a sixth of a median.
     """
+    if sight is Sight.BOTH and forecasts is not None:
+        raise ValueError("forecasts are for judging online; leave them out of a review")
+    lag, center = (1, False) if sight is Sight.PAST else (0, True)
     meter = ["meter_id"]
     weekday = pl.col("local_date").dt.weekday()
     if "is_holiday" in hourly.columns:
@@ -43,16 +59,16 @@ def with_expectation(hourly: pl.DataFrame, forecasts: pl.DataFrame | None = None
     rows = hourly.sort("meter_id", "interval_start_utc").with_columns(day_of_week=weekday, clean=_finite("demand_kwh"))
     same_week_hour = ["meter_id", "day_of_week", "local_hour"]
     same_hour = ["meter_id", "local_hour"]
-    past = pl.col("clean").shift(1)
+    past = pl.col("clean").shift(lag)
     rows = rows.with_columns(
         usual_kwh=pl.coalesce(
-            past.rolling_median(WEEKS, min_samples=3).over(same_week_hour),
-            past.rolling_median(DAYS, min_samples=5).over(same_hour),
+            past.rolling_median(WEEKS, min_samples=3, center=center).over(same_week_hour),
+            past.rolling_median(DAYS, min_samples=5, center=center).over(same_hour),
         ),
-        typical_kwh=past.abs().rolling_mean(ERROR_DAYS * 24, min_samples=48).over(meter),
+        typical_kwh=past.abs().rolling_mean(ERROR_DAYS * 24, min_samples=48, center=center).over(meter),
     )
     ratio = pl.when(pl.col("usual_kwh") > 0.01 * pl.col("typical_kwh")).then(pl.col("clean") / pl.col("usual_kwh"))
-    level = ratio.shift(1).rolling_median(RECENT_HOURS, min_samples=24).over(meter).clip(*LEVEL_BOUNDS)
+    level = ratio.shift(lag).rolling_median(RECENT_HOURS, min_samples=24, center=center).over(meter).clip(*LEVEL_BOUNDS)
     rows = rows.with_columns(expected_kwh=pl.col("usual_kwh") * level.fill_null(1.0))
     if forecasts is not None:
         given = forecasts.select("meter_id", "interval_start_utc", forecast_kwh="expected_kwh")
@@ -62,7 +78,7 @@ def with_expectation(hourly: pl.DataFrame, forecasts: pl.DataFrame | None = None
             .drop("forecast_kwh")
         )
     difference = (pl.col("clean") - pl.col("expected_kwh")).abs()
-    error = difference.shift(1).rolling_median(ERROR_DAYS, min_samples=5).over(same_hour) * 1.4826
+    error = difference.shift(lag).rolling_median(ERROR_DAYS, min_samples=5, center=center).over(same_hour) * 1.4826
     return rows.with_columns(
         error_kwh=pl.max_horizontal(error, pl.when(error.is_not_null()).then(SCALE_FLOOR * pl.col("typical_kwh")))
     ).drop("clean")

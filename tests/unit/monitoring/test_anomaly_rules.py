@@ -189,11 +189,19 @@ def test_a_meter_that_is_doubled_is_no_unit_fault() -> None:
 
 def test_duplicates_merge_over_adjoining_intervals() -> None:
     starts = [START + timedelta(days=DAYS - 2, minutes=30 * i) for i in (0, 1, 2, 6)]
-    doubled = pl.DataFrame(
-        {"meter_id": "m", "interval_start_utc": starts, "versions": [2, 3, 2, 2]},
+    readings = pl.DataFrame(
+        {
+            "meter_id": "m",
+            "interval_start_utc": [at for at, times in zip(starts, (2, 3, 2, 2), strict=True) for _ in range(times)],
+            "energy_kwh": 10.0,
+        },
         schema_overrides={"interval_start_utc": pl.Datetime("us", "UTC")},
+    ).with_columns(
+        interval_end_utc=pl.col("interval_start_utc") + timedelta(minutes=30),
+        known_at_utc=pl.col("interval_start_utc") + timedelta(minutes=60) * pl.int_range(1, pl.len() + 1),
     )
-    events = detect(hourly(shape()), meters(interval_minutes=30), doubled, issued_at=ISSUED).filter(
+    known = readings.with_columns(pl.min_horizontal("known_at_utc", pl.lit(ISSUED)))
+    events = detect(hourly(shape()), meters(interval_minutes=30), known, issued_at=ISSUED).filter(
         pl.col("kind") == "duplicate"
     )
     assert events["score"].to_list() == [3.0, 2.0]

@@ -1,0 +1,119 @@
+"""A level off by the factor of a wrong unit while the shape stays.
+
+Belongs here: one rule and its factors. Does not belong here: other changes of level (`level_shift.py`).
+"""
+
+from __future__ import annotations
+
+from math import log10
+
+import polars as pl
+
+from energy_assets.monitoring.anomalies.events import flags
+from energy_assets.monitoring.anomalies.rules.parts import METER, past_quantile
+
+# kWh for Wh or MWh, kW over a quarter of an hour for kWh, a misplaced decimal.
+FACTORS = (4.0, 10.0, 100.0, 1000.0, 1e6)
+SCALE_WINDOW = 12
+LONG_WINDOW = 24  # for a factor of four at meters whose hours scatter
+_LOGS = tuple(sign * log10(f) for f in FACTORS for sign in (1, -1))
+_FOUR = log10(4.0)
+
+
+def unit_scale(hours: pl.DataFrame) -> pl.DataFrame:
+    """A level off by 4, 10, 100, 1000 or a million, or a part of it, while the shape stays.
+
+    Three signs, any of which counts:
+    the median of log10(reported / usual) over twelve hours is close to that of a factor, scatters little, is four
+    times as far off as such medians are usually (an empty home uses a tenth of its usual), and the values still vary
+    as they usually do (a stuck or dead meter is not taken for it);
+    for a factor of four at meters of irregular hours, the lowest, the middle and the highest hours of a day have all
+    moved by it;
+    three hours in a row stand above ten times the highest usual hours, which is absurd however short.
+    The repaired value is the reported one divided by the factor.
+    """
+    reported, usual = pl.col("demand_reported_kwh"), pl.col("usual_kwh")
+    positive = (reported > 0) & (usual > 0)
+    rows = hours.with_columns(
+        log_ratio=pl.when(positive).then((reported / usual).log10()),
+        log_reported=pl.when(positive).then(reported.log10()),
+        log_usual=pl.when(positive).then(usual.log10()),
+        absurd=((pl.col("high") > 0) & (reported > 10 * pl.col("high"))).fill_null(value=False).cast(pl.Int32),
+    )
+    half = SCALE_WINDOW // 2
+    rows = rows.with_columns(
+        median=_rolling("log_ratio", "median", SCALE_WINDOW, half),
+        scatter=_rolling("log_ratio", "std", SCALE_WINDOW, half),
+        varies=_rolling("log_reported", "std", SCALE_WINDOW, half)
+        >= 0.5 * _rolling("log_usual", "std", SCALE_WINDOW, half),
+        in_a_row=_rolling("absurd", "sum", 3, 3),
+    ).with_columns(habit=_habit("median", SCALE_WINDOW))
+    rows = rows.with_columns(nearest=_nearest(pl.col("median")))
+    size = pl.col("nearest").abs()  # small factors can be a holiday: closer, and with less scatter
+    close = pl.when(size > 1.5).then(0.15).when(size > 0.8).then(0.1).otherwise(0.06)
+    steady = pl.when(size > 1.5).then(0.3).when(size > 0.8).then(0.15).otherwise(0.1)
+    regular = (
+        ((pl.col("median") - pl.col("nearest")).abs() < close)
+        & (pl.col("median").abs() > 4 * pl.col("habit"))
+        & (pl.col("scatter") < steady)
+        & pl.col("varies")
+    )
+    rows = rows.with_columns(factor_log=pl.when(regular).then("nearest").otherwise(_all_by_four(rows)))
+    # the ends of the event lie in windows that are half outside it
+    wide = 2 * SCALE_WINDOW
+    rows = rows.with_columns(
+        highest=_rolling("factor_log", "max", wide, 1), lowest=_rolling("factor_log", "min", wide, 1)
+    ).with_columns(
+        near=pl.any_horizontal((pl.col("log_ratio") - pl.col(end)).abs() < 0.35 for end in ("highest", "lowest"))
+        .fill_null(value=False)
+        .cast(pl.Int32)
+    )
+    shifted = (pl.col("near") == 1) & (_rolling("near", "sum", wide, 1) >= half)
+    absurd = ((pl.col("absurd") == 1) & (_rolling("in_a_row", "max", 3, 1) == 3)).fill_null(value=False)
+    by_median = pl.when((pl.col("highest") - pl.col("log_ratio")).abs() < 0.35).then("highest").otherwise("lowest")
+    # single hours of a home scatter: the factor of an absurd run is that of its median hour
+    of_run = _nearest(pl.when(absurd).then("log_ratio").median().over(METER, _run_of(absurd)))
+    log_factor = pl.when(shifted).then(by_median).otherwise(of_run)
+    rows = rows.with_columns(log_factor=log_factor, flagged=shifted | absurd).filter("flagged")
+    factor = 10.0 ** pl.col("log_factor")
+    score = 10.0 ** pl.col("log_factor").abs()
+    return flags(rows, "unit_scale", "rule", score, min(FACTORS), repaired=reported / factor)
+
+
+def _all_by_four(rows: pl.DataFrame) -> pl.Expr:
+    """The log of a factor of four, up or down, where a day's lowest, middle and highest hours have moved by it."""
+    moved = []
+    for q, tolerance in ((0.1, 0.25), (0.5, 0.2), (0.9, 0.2)):
+        now = pl.col("log_reported").rolling_quantile(q, "linear", LONG_WINDOW, min_samples=18, center=True).over(METER)
+        clean = pl.when(pl.col("demand_kwh") > 0).then(pl.col("demand_kwh").log10())
+        usual = past_quantile(q, clean)
+        moved.append((now - usual, tolerance))
+    by: pl.Expr = pl.lit(None, dtype=pl.Float64)
+    for log_factor in (_FOUR, -_FOUR):
+        together = pl.all_horizontal((difference - log_factor).abs() < tolerance for difference, tolerance in moved)
+        by = pl.when(together).then(log_factor).otherwise(by)
+    return by
+
+
+def _nearest(median: pl.Expr) -> pl.Expr:
+    """The log of the factor that is nearest to a median of logs."""
+    best: pl.Expr = pl.lit(_LOGS[0])
+    for candidate in _LOGS[1:]:
+        best = pl.when((median - candidate).abs() < (median - best).abs()).then(candidate).otherwise(best)
+    return pl.when(median.is_not_null()).then(best)
+
+
+def _habit(column: str, window: int) -> pl.Expr:
+    """How far off such medians have usually been in the four weeks before the window."""
+    past = pl.col(column).abs().shift(window).rolling_median(28 * 24, min_samples=168)
+    return 1.4826 * past.over(METER).fill_null(0.0)
+
+
+def _rolling(name: str, statistic: str, window: int, min_samples: int) -> pl.Expr:
+    roll = getattr(pl.col(name), f"rolling_{statistic}")
+    expression: pl.Expr = roll(window, min_samples=min_samples, center=True).over(METER)
+    return expression
+
+
+def _run_of(member: pl.Expr) -> pl.Expr:
+    return (member != member.shift(1)).fill_null(value=True).cum_sum().over(METER)
