@@ -10,8 +10,9 @@ from pydantic import Field, field_validator, model_validator
 
 from energy_assets.config.base import PublishedAt, Strict, TimeZone
 from energy_assets.config.sources import AnySource
+from energy_assets.contracts.anomalies import ACTIONS, ANOMALY_KINDS
 
-__all__ = ["Forecast", "Market", "Peaks", "Promotion", "PublishedAt", "WarehouseConfig"]
+__all__ = ["Anomalies", "Forecast", "Market", "Peaks", "Promotion", "PublishedAt", "WarehouseConfig"]
 
 
 class Market(Strict):
@@ -68,12 +69,32 @@ class Peaks(Strict):
     )
 
 
+class Anomalies(Strict):
+    """What is done about anomalies, where it differs from the policy of `docs/anomalies.md`."""
+
+    actions: dict[str, str] = Field(
+        default_factory=dict,
+        description="kind to action (none, exclude, impute, quarantine), e.g. {spike: none}; the policy's if absent",
+    )
+
+    @field_validator("actions")
+    @classmethod
+    def _known_words(cls, actions: dict[str, str]) -> dict[str, str]:
+        for kind, action in actions.items():
+            if kind not in ANOMALY_KINDS:
+                raise ValueError(f"anomalies.actions: no kind is called {kind}; there are {', '.join(ANOMALY_KINDS)}")
+            if action not in ACTIONS:
+                raise ValueError(f"anomalies.actions.{kind}: {action} is none of {', '.join(ACTIONS)}")
+        return actions
+
+
 class WarehouseConfig(Strict):
     """A whole `sources.yaml`."""
 
     market: Market = Market()
     forecast: Forecast = Forecast()
     peaks: Peaks = Peaks()
+    anomalies: Anomalies = Anomalies()
     sources: list[Annotated[AnySource, Field(discriminator="type")]] = Field(min_length=1)
 
     @field_validator("sources")

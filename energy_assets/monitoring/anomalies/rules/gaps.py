@@ -62,8 +62,6 @@ def duplicate(readings: pl.DataFrame, rejected: pl.DataFrame | None) -> pl.DataF
         .group_by(key)
         .agg(pl.col("versions").max())
         .filter(pl.col("versions") >= 2)
-        .with_columns(
-            demand_reported_kwh=pl.lit(None, dtype=pl.Float64), expected_kwh=pl.lit(None, dtype=pl.Float64)
-        )
+        .with_columns(demand_reported_kwh=pl.lit(None, dtype=pl.Float64), expected_kwh=pl.lit(None, dtype=pl.Float64))
     )
     return flags(rows, "duplicate", "rule", pl.col("versions"), 2.0)
