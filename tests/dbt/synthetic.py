@@ -301,6 +301,7 @@ def outputs(issued_at: datetime, meter_id: str) -> dict[str, pl.DataFrame]:
                 "reason": [None, "a holiday"],
                 "author": "someone",
                 "given_at_utc": issued_at,
+                "known_at_utc": issued_at,
                 "supersedes_id": [None, "f1"],
                 "use_for_training": False,
                 "load_id": 1,

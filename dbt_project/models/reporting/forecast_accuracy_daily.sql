@@ -13,6 +13,7 @@ wide as (
         baseline_name,
         local_date,
         issue_basis,
+        {{ forecast_id('meter_id', 'issued_at_utc') }} as forecast_id,
         max(n) as intervals_scored,
         {%- for metric in [
             'mae', 'rmse', 'mape', 'wape', 'bias', 'pinball', 'coverage_80', 'width_80', 'peak_error', 'peak_hour_hit'
@@ -24,6 +25,10 @@ wide as (
         max(case when metric = 'mae' then skill end) as skill_mae
     from scores
     group by all
+),
+
+verdicts as (
+    {{ newest_verdicts('forecast') }}
 )
 
 select
@@ -50,7 +55,11 @@ select
     wide.peak_hour_hit,
     wide.baseline_mae as baseline_mae_kwh,
     wide.baseline_wape,
-    wide.skill_mae
+    wide.skill_mae,
+    wide.forecast_id,
+    verdicts.verdict,
+    verdicts.verdict_reason
 from wide
 inner join {{ ref('dim_meters') }} as meters using (meter_id)
 left join {{ ref('stg_model_versions') }} as models using (model_version)
+left join verdicts on wide.forecast_id = verdicts.target_id

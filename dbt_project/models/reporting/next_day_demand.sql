@@ -101,7 +101,8 @@ select
     hours.quality_reason,
     hours.model_name,
     hours.model_version,
-    hours.data_cutoff_utc
+    hours.data_cutoff_utc,
+    {{ forecast_id('hours.meter_id', 'hours.issued_at_utc') }} as forecast_id
 from hours
 inner join {{ ref('dim_meters') }} as meters using (meter_id)
 left join published using (meter_id, interval_start_utc)
