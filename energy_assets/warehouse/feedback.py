@@ -48,12 +48,17 @@ KNOWN = """
 SELECT said.feedback_id, said.target_type, said.target_id, min(later.feedback_id) AS superseded_by
 FROM raw.feedback said LEFT JOIN raw.feedback later ON later.supersedes_id = said.feedback_id GROUP BY ALL
 """
-# Detectors' decisions on the meters that people spoke of; their hours are compared in `monitoring.feedback`.
+# Detectors' decisions about what people spoke of. Whose a decision is, its load says.
 DETECTORS = """
-SELECT d.* EXCLUDE (load_id) FROM raw.demand_exclusions d
+SELECT d.* FROM raw.demand_exclusions d
 SEMI JOIN raw.feedback f ON f.meter_id = d.meter_id AND f.target_type = 'anomaly'
     AND f.interval_end_utc > d.start_utc AND f.interval_start_utc < d.end_utc + INTERVAL 1 HOUR
-WHERE NOT starts_with(d.reason, $mark) AND d.decided_at_utc <= $now
+WHERE d.decided_at_utc <= $now AND d.load_id NOT IN (SELECT load_id FROM raw.load_ledger WHERE source = $feedback)
+ORDER BY ALL
+"""
+ALREADY = """
+SELECT meter_id, start_utc, end_utc, decided_at_utc FROM raw.demand_exclusions
+WHERE load_id IN (SELECT load_id FROM raw.load_ledger WHERE source = $feedback)
 """
 # The median that was forecast for the hours of corrected values, as it was known when they came in.
 EXPECTED = """
@@ -66,7 +71,6 @@ JOIN raw.feedback f ON f.meter_id = p.meter_id AND f.target_type = 'anomaly' AND
 WHERE p.quantile = 0.5 AND epoch(p.interval_end_utc) - epoch(p.interval_start_utc) = 3600
 GROUP BY ALL ORDER BY ALL
 """
-ALREADY = "SELECT meter_id, start_utc, end_utc, decided_at_utc FROM raw.demand_exclusions WHERE starts_with(reason, ?)"
 
 
 def standing_feedback(
@@ -124,9 +128,9 @@ def apply_feedback(con: duckdb.DuckDBPyConnection, now: datetime) -> int:
     statements = fetch(con, "SELECT * FROM raw.feedback WHERE known_at_utc <= ? ORDER BY feedback_id", [now])
     if statements.is_empty():
         return 0
-    detectors = fetch(con, f"{DETECTORS} ORDER BY ALL", {"mark": feedback.MARK, "now": now})
+    detectors = fetch(con, DETECTORS, {"feedback": SOURCE, "now": now})
     decided = feedback.decisions(statements, detectors, fetch(con, EXPECTED))
-    already = fetch(con, ALREADY, [feedback.MARK])
+    already = fetch(con, ALREADY, {"feedback": SOURCE})
     new = decided.join(already, on=already.columns, how="anti")
     if new.is_empty():
         return 0

@@ -150,6 +150,7 @@ def _last_words(standing: pl.DataFrame) -> pl.DataFrame:
             last_reason=pl.col("reason").last(),
             last_decided_at=pl.col("decided_at_utc").last(),
         )
+        .filter(pl.col("last_action") != "none")  # what a person decided and took back
         .with_columns(by_detector=pl.col("last_reason").is_in(list(ANOMALY_KINDS)))
     )
 

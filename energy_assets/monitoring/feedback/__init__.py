@@ -4,7 +4,7 @@ Belongs here: which statements are sound, and their consequences for training da
 here: how statements come in (`energy_assets.feedback`, `sources.feedback_files`) and where they are kept.
 """
 
-from energy_assets.monitoring.feedback.consequences import MARK, decisions, sensitivities
+from energy_assets.monitoring.feedback.consequences import decisions, sensitivities
 from energy_assets.monitoring.feedback.statements import WORDS, checked, forecast_id, pseudonyms
 
-__all__ = ["MARK", "WORDS", "checked", "decisions", "forecast_id", "pseudonyms", "sensitivities"]
+__all__ = ["WORDS", "checked", "decisions", "forecast_id", "pseudonyms", "sensitivities"]

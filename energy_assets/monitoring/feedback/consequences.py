@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import polars as pl
 
-MARK = "feedback "  # how the reason of every decision begins that follows from a statement
 # One false alarm makes a detector a quarter less sensitive for that meter, one confirmation a twentieth more so: a
 # confirmed event was found anyway, a rejected one was wrong. Within limits: no number of statements switches it off.
 REJECTED, CONFIRMED = 1.25, 1 / 1.05
@@ -60,7 +59,7 @@ def decisions(statements: pl.DataFrame, detectors: pl.DataFrame, expected: pl.Da
             value_kwh=pl.when("of_people").then("held_value_kwh").otherwise("decided_value_kwh"),
             reason=pl.when("of_people")
             .then("held_reason")
-            .otherwise(pl.format(MARK + "taken back: {}", pl.col("decided_reason").fill_null("nothing else decided"))),
+            .otherwise(pl.coalesce("decided_reason", pl.lit("feedback taken back"))),
             by_machine=pl.col("decided_at_utc") == pl.col("at_utc"),
         )
         .sort(_EVENT)
@@ -131,7 +130,7 @@ def _said(statements: pl.DataFrame, expected: pl.DataFrame) -> pl.DataFrame:
             action=pl.when(verdict == "incorrect").then(pl.lit("include"))
             .when(corrected).then(pl.lit("impute")).otherwise(pl.lit("exclude")),
             reason=pl.format(
-                MARK + "{}: {}", "feedback_id",
+                "feedback {}: {}", "feedback_id",
                 pl.when(verdict == "incorrect").then(pl.lit("anomaly rejected"))
                 .when(corrected).then(pl.lit("value corrected")).otherwise(pl.lit("anomaly confirmed")),
             ),
