@@ -1,0 +1,185 @@
+"""`python -m tests.bench.faults [--tuning] [--only NAME]`: what detectors find of known faults, day by day, and what they cry for nothing.
+
+Each series runs twice through daily issues as the warehouse would see them: once as it is, once with a fault of known
+kind put into each meter every three weeks. An event of the first run is the series' own: on a simulated fleet without
+faults a false alarm, on published data whatever it is. Decisions act from the next day on, as in the marts.
+Thresholds were chosen with `--tuning` (other seeds, other years); what is reported is without.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+from rich.console import Console
+from rich.table import Table
+
+from energy_assets.contracts import table
+from energy_assets.monitoring import anomalies
+from energy_assets.simulation.injection import KINDS, Injected, inject
+from tests.bench.series import Series, hours, published, simulated
+from tests.real_data import REAL_DATA
+
+DAYS = 63  # three slots
+WINDOW_DAYS = 14
+NEARBY = timedelta(hours=2)
+MONTH = 30.44
+
+
+def series(*, tuning: bool) -> Iterator[Series]:
+    """Stretches that hold a change of clocks, where there is one."""
+    shift = 365 if tuning else 0
+    autumn = datetime(2025, 9, 20, 8, tzinfo=UTC) - timedelta(days=shift)
+    yield simulated(31 if tuning else 17, autumn, DAYS, households=24, industrial_sites=6, buildings=12, zones=2)
+    spring = datetime(2025, 3, 1, 8, tzinfo=UTC) - timedelta(days=shift)
+    yield simulated(32 if tuning else 18, spring, DAYS, households=8, industrial_sites=2, buildings=6, zones=2)
+    if not REAL_DATA.is_dir():
+        sys.stderr.write(f"published data not found at {REAL_DATA}: simulated fleets only; set ENERGY_REAL_DATA\n")
+        return
+    yield published("France", datetime(2021 if tuning else 2022, 9, 20, 8, tzinfo=UTC), DAYS).copies(10)
+    yield published("Finland", datetime(2016 if tuning else 2017, 9, 20, 8, tzinfo=UTC), DAYS).copies(10)
+    yield published("US authorities", datetime(2016 if tuning else 2017, 9, 20, 8, tzinfo=UTC), DAYS).copies(2)
+    yield published("steel works", datetime(2018, 5 if tuning else 9, 20, 0, tzinfo=UTC), DAYS).copies(10)
+    yield published("household", datetime(2008 if tuning else 2009, 9, 20, 8, tzinfo=UTC), DAYS).copies(10)
+    yield published("homes", datetime(2012 if tuning else 2013, 9, 1, 0, tzinfo=UTC), DAYS).copies(2)
+    yield published("LEAD buildings", datetime(2016, 6 if tuning else 9, 20, 12, tzinfo=UTC), DAYS).copies(3)
+
+
+def followed(of: Series, readings: pl.DataFrame, rejected: pl.DataFrame | None) -> pl.DataFrame:
+    """Every event that daily runs report, with the issue time that first had it."""
+    known = table("monitoring.demand_anomalies").empty()
+    standing = table("raw.demand_exclusions").empty().drop("load_id")
+    issued = of.since
+    while issued < of.until:
+        issued += timedelta(days=1)
+        hourly = hours(readings, of.meters, _per_hour(standing), issued)
+        since = issued - timedelta(days=WINDOW_DAYS)
+        window = readings.filter(pl.col("interval_start_utc") >= since)
+        flagged = anomalies.flagged_hours(
+            hourly, of.meters, window, rejected, issued_at=issued, window_days=WINDOW_DAYS
+        )
+        new = anomalies.decisions(flagged, hourly, standing, decided_at=issued + timedelta(seconds=1), since=since)
+        standing = pl.concat([standing, new])
+        found = anomalies.continue_known(
+            anomalies.merge(flagged, issued), known.select("anomaly_id", "meter_id", "kind", "detector", "start_utc",
+                                                           "end_utc", "detected_at_utc")
+        )  # fmt: skip
+        known = pl.concat([known.join(found, on="anomaly_id", how="anti"), found])
+    return known.filter(pl.col("end_utc") > of.since)
+
+
+def scored(of: Series, put_in: Injected, own: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
+    """Faults with what was found of them: kind, named (right), noticed (by any name), delay_h."""
+    pairs = _meeting(put_in.truth.select("fault_id", "meter_id", "kind", "start_utc", "end_utc"), found)
+    right = pairs.filter(pl.col("kind") == pl.col("kind_found"))
+    # a fault with the name of another's trace: the copy at a repeated hour, a register's jump down below zero
+    per_fault = pairs.group_by("fault_id").agg(noticed=pl.lit(value=True).first(), names=pl.col("kind_found").unique())
+    delay = (pl.col("detected_at_utc") - pl.col("start_utc")).dt.total_seconds() / 3600.0
+    named = right.group_by("fault_id").agg(delay_h=delay.min())
+    return (
+        put_in.truth.join(per_fault, on="fault_id", how="left")
+        .join(named, on="fault_id", how="left")
+        .with_columns(series=pl.lit(of.name), noticed=pl.col("noticed").fill_null(value=False))
+    )
+
+
+def foreign(put_in: Injected, own: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
+    """Events of the run with faults that the series does not have by itself, and whether they meet a fault."""
+    pairs = _meeting(own.select("meter_id", "start_utc", "end_utc", "kind"), found)
+    new = found.join(pairs.filter(pl.col("kind") == pl.col("kind_found")), on="anomaly_id", how="anti")
+    hit = _meeting(put_in.truth.select("fault_id", "meter_id", "kind", "start_utc", "end_utc"), new)
+    return new.with_columns(
+        meets=pl.col("anomaly_id").is_in(hit["anomaly_id"].unique().implode()),
+        right=pl.col("anomaly_id").is_in(hit.filter(pl.col("kind") == pl.col("kind_found"))["anomaly_id"].implode()),
+    )
+
+
+def _meeting(spans: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
+    events = found.select("anomaly_id", "meter_id", "detected_at_utc", kind_found="kind", s="start_utc", e="end_utc")
+    return spans.join(events, on="meter_id").filter(
+        pl.col("s") < pl.col("end_utc") + NEARBY, pl.col("e") > pl.col("start_utc") - NEARBY
+    )
+
+
+def _per_hour(standing: pl.DataFrame) -> pl.DataFrame:
+    start, last = pl.col("start_utc"), pl.col("end_utc") - timedelta(hours=1)
+    return (
+        standing.with_columns(interval_start_utc=pl.datetime_ranges(start, last, "1h"))
+        .explode("interval_start_utc")
+        .sort("decided_at_utc")
+        .unique(["meter_id", "interval_start_utc"], keep="last")
+        .filter(pl.col("action") != "include")
+        .select("meter_id", "interval_start_utc", "action", "value_kwh")
+    )
+
+
+def show(faults: pl.DataFrame, events: pl.DataFrame, alarms: pl.DataFrame) -> None:
+    """Recall, precision and delay per kind; alarms per meter and month on the series as they are."""
+    console = Console(width=120)
+    tables = [("all series", faults, events)] + [
+        (name, faults.filter(pl.col("series") == name), events.filter(pl.col("series") == name))
+        for name in faults["series"].unique(maintain_order=True)
+    ]
+    for title, some, near in tables:
+        shown = Table(title=f"Faults put into: {title}", title_justify="left")
+        for column in ("kind", "faults", "recall", "noticed", "precision", "right name", "median delay, h"):
+            shown.add_column(column, justify="left" if column == "kind" else "right")
+        for kind in KINDS:
+            own, cried = some.filter(pl.col("kind") == kind), near.filter(pl.col("kind") == kind)
+            if own.is_empty():
+                continue
+            shown.add_row(
+                kind, str(own.height), _share(own["delay_h"].is_not_null()), _share(own["noticed"]),
+                _share(cried["meets"]), _share(cried["right"]), _number(own["delay_h"].median()),
+            )  # fmt: skip
+        console.print(shown)
+    per = Table(title="Events per meter and month on the series as they are", title_justify="left")
+    kinds = [k for k in KINDS if alarms.filter(pl.col("kind") == k, pl.col("rate") > 0).height]
+    for column in ("series", "all", *kinds):
+        per.add_column(column, justify="left" if column == "series" else "right")
+    for name in alarms["series"].unique(maintain_order=True):
+        of = dict(alarms.filter(pl.col("series") == name).select("kind", "rate").iter_rows())
+        per.add_row(name, f"{sum(of.values()):.2f}", *(f"{of[k]:.2f}" if of.get(k) else "" for k in kinds))
+    console.print(per)
+
+
+def _share(values: pl.Series) -> str:
+    mean = values.cast(pl.Float64).mean()
+    return "" if mean is None else f"{mean:.2f}"
+
+
+def _number(value: object) -> str:
+    return f"{value:.0f}" if isinstance(value, float) else ""
+
+
+def main() -> None:
+    """Runs all series and prints the tables."""
+    parser = argparse.ArgumentParser(prog="tests.bench.faults", description=__doc__)
+    parser.add_argument("--tuning", action="store_true", help="the seeds and years that thresholds were chosen on")
+    parser.add_argument("--only", default="", help="series whose name holds this")
+    chosen = parser.parse_args()
+    faults, events, alarms = [], [], []
+    for number, of in enumerate(series(tuning=chosen.tuning)):
+        if chosen.only not in of.name:
+            continue
+        sys.stderr.write(f"{of.name}: {of.meters.height} meters\n")
+        put_in = inject(
+            of.readings, of.meters, seed=(100 if chosen.tuning else 200) + number, since=of.since, until=of.until
+        )
+        own, found = followed(of, of.readings, None), followed(of, put_in.readings, put_in.rejected)
+        faults.append(scored(of, put_in, own, found))
+        events.append(foreign(put_in, own, found).with_columns(series=pl.lit(of.name)))
+        months = of.meters.height * DAYS / MONTH
+        alarms.append(
+            pl.DataFrame({"kind": list(KINDS)})
+            .join(own.group_by("kind").len(), on="kind", how="left", maintain_order="left")
+            .select("kind", series=pl.lit(of.name), rate=pl.col("len").fill_null(0) / months)
+        )
+    show(pl.concat(faults), pl.concat(events), pl.concat(alarms))
+
+
+if __name__ == "__main__":
+    main()
