@@ -4,6 +4,7 @@ Belongs here: methods over frames that write rows of the schema `flexibility`. D
 demand itself, or what a reading is.
 """
 
-from energy_assets.flexibility.peaks import demand_peaks, incumbent_peaks
+from energy_assets.flexibility.flagging import Flagged, Known, flag_peaks
+from energy_assets.flexibility.incumbents import TWELVE, demand_charges, incumbent_peaks
 
-__all__ = ["demand_peaks", "incumbent_peaks"]
+__all__ = ["TWELVE", "Flagged", "Known", "demand_charges", "flag_peaks", "incumbent_peaks"]

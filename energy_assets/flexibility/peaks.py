@@ -1,146 +1,87 @@
-"""Peaks: the billed one so far, and the windows of the next day that may exceed a threshold.
+"""Windows of the next day in which a threshold may be exceeded.
 
-Belongs here: thresholds, windows and their probability from the marginal quantiles. Does not belong here: forecasts,
-joint scenarios, tariffs and advice.
+Belongs here: windows, how probable they are and how high they may become, from joint paths. Does not belong here: paths
+(forecasting), single hours (`probabilities.py`), thresholds.
 
-Power is the mean kW over an hour. A billing period is the local calendar month of the meter.
+Hours of a window go together as on the paths of `forecasts.demand_scenarios`. A share of so many paths would move in
+steps, so each path is widened in normal scores by a noise common to its hours (`SMOOTHING` of the deviation): the
+probability that a window exceeds is the mean over the paths of the normal tail beyond the hour that comes nearest. For
+a single hour that is what its quantiles say; for more it lies between the likeliest hour's (hours in step) and their
+sum.
 """
 
 from __future__ import annotations
-
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import polars as pl
 
 from energy_assets.contracts import table
-from energy_assets.quantiles import exceedance, quantile_at
+from energy_assets.flexibility.clock import with_local_time
+from energy_assets.flexibility.probabilities import BASIS, HOUR, ISSUE
+from energy_assets.flexibility.zones import zone_of
 from energy_assets.ids import hash_id
+from energy_assets.quantiles import Floats, quantiles_at, wide_quantiles
 
 MIN_PROBABILITY = 0.05  # windows less probable than this are not worth a row
 HOUR_PROBABILITY = 0.10  # an hour belongs to a window when its p90 (and so perhaps its median) exceeds the threshold
 LEVEL_CUTS = (0.20, 0.50, 0.90)  # level 0 unlikely, 1 possible from 0.2, 2 likely from 0.5, 3 nearly certain from 0.9
-SEASONAL_QUANTILE = 0.98
-SEASON_DAYS = 45  # "the same season": at most this many days of the year away
-SEASON_MIN_HOURS = 14 * 24  # fewer known hours of the season give no seasonal threshold
-
-_ISSUE = ["meter_id", "issued_at_utc", "model_version"]
-_BASIS = [*_ISSUE, "threshold_basis"]
-
-
-def incumbent_peaks(
-    hourly: pl.DataFrame, meters: pl.DataFrame, issued_at: datetime | Sequence[datetime]
-) -> pl.DataFrame:
-    """The highest mean power of an hour in the running billing month, as known at each issue time.
-
-    The running month is that of the issue time in the meter's zone; a meter without a known hour in it has no row.
-
-    Args:
-        hourly: meter_id, interval_start_utc, interval_end_utc, demand_kwh, known_at_utc (as in
-            `marts.fct_demand_hourly`); at least the running month.
-        meters: meter_id, timezone.
-        issued_at: one issue time or several.
-
-    Returns:
-        Rows of `flexibility.incumbent_peaks`, sorted by key. Of equal peaks the first one stands.
-    """
-    contract = table("flexibility.incumbent_peaks")
-    times = [issued_at] if isinstance(issued_at, datetime) else list(issued_at)
-    issues = pl.DataFrame(
-        {"as_of_utc": [time.astimezone(UTC) for time in times]}, schema={"as_of_utc": pl.Datetime("us", "UTC")}
-    )
-    running = (
-        meters.select("meter_id", "timezone")
-        .join(issues, how="cross")
-        .with_columns(billing_period=_local(meters, "as_of_utc").dt.strftime("%Y-%m"))
-    )
-    known = (
-        hourly.select("meter_id", "interval_start_utc", "interval_end_utc", "demand_kwh", "known_at_utc")
-        .drop_nulls()
-        .join(meters.select("meter_id", "timezone"), on="meter_id")
-        .with_columns(
-            billing_period=_local(meters, "interval_start_utc").dt.strftime("%Y-%m"),
-            power_kw=pl.col("demand_kwh") / _hours("interval_start_utc", "interval_end_utc"),
-        )
-        .join(running.drop("timezone"), on=["meter_id", "billing_period"])
-        .filter(
-            pl.max_horizontal("known_at_utc", "interval_end_utc") <= pl.col("as_of_utc"),
-        )
-    )
-    highest = known.sort("interval_start_utc").group_by("meter_id", "billing_period", "as_of_utc")
-    at_peak = pl.col("power_kw").arg_max()
-    result = highest.agg(
-        incumbent_peak_kw=pl.col("power_kw").get(at_peak), peak_at_utc=pl.col("interval_start_utc").get(at_peak)
-    )
-    return contract.conform(result).sort(contract.key)
+SMOOTHING = 0.3
+PATHS = 50  # of hours without any: their quantiles, all hours in step
+SEASONAL, COINCIDENT = "seasonal_quantile", "coincident"
+_GROUP = [*ISSUE, *BASIS]
+_PEAK = {"peak_p10_kw": 0.1, "peak_p50_kw": 0.5, "peak_p90_kw": 0.9}
 
 
 def demand_peaks(
+    hours: pl.DataFrame,
     forecasts: pl.DataFrame,
+    scenarios: pl.DataFrame,
+    ratios: pl.DataFrame,
     meters: pl.DataFrame,
-    incumbents: pl.DataFrame,
-    history: pl.DataFrame,
+    ledger: pl.DataFrame,
     *,
-    issued_at: datetime | None = None,
-    seasonal_quantile: float = SEASONAL_QUANTILE,
     min_probability: float = MIN_PROBABILITY,
 ) -> pl.DataFrame:
-    """Windows of the forecast day that may exceed a threshold, at most a few per meter and day.
+    """Windows of the forecast day that may exceed a threshold, at most a few per meter, basis and day.
 
-    Thresholds, one per basis where it can be had:
-    `capacity` is the meter's capacity; `incumbent` the billed peak of the target's month so far (none in a new month);
-    `seasonal_quantile` the given quantile of the hourly demand of the past 365 days within 45 days of the target's day
-    of year, known at issue time (at least 14 days of hours).
+    A window is a run of consecutive hours whose p90 exceeds the threshold; where no hour does, the single most probable
+    one. Windows below `min_probability` are left out. The most likely hour is the highest one on most paths.
 
-    A window is a run of consecutive hours whose p90 exceeds the threshold (a median that does has a p90 that does);
-    where no hour qualifies, the single most probable hour. Windows below `min_probability` are left out.
-
-    The probability of an hour comes from its quantiles (`energy_assets.quantiles`). For a window, marginal
-    quantiles do not say how its hours go together: the hours are taken as comonotonic, all high or all low together.
-    Then the window's peak has as its quantiles the largest hourly quantile of each level, and its probability is the
-    largest hourly probability. For any other dependence the true probability is at least that: it is the lower bound
-    of Fréchet. Joint scenarios can sharpen it.
+    Meters of a zone have the zone's windows of the seasonal quantile as well (`coincident`): threshold, probability and
+    quantiles are the zone's, `own_p50_kw` is what the meter itself is expected to draw in the zone's likeliest hour.
 
     Args:
-        forecasts: rows of `forecasts.demand_forecasts` (meter_id, issued_at_utc, model_version, interval_start_utc,
-            interval_end_utc, quantile, demand_kwh; the last revision counts), of one issue or several.
-        meters: meter_id, timezone, capacity_kw.
-        incumbents: rows of `flexibility.incumbent_peaks` for the same issue times.
-        history: meter_id, interval_start_utc, interval_end_utc, demand_kwh, known_at_utc of the past year.
-        issued_at: only the forecasts of this issue; all in the frame without it.
-        seasonal_quantile: between 0 and 1.
-        min_probability: windows less probable than this are left out.
+        hours: rows of `flexibility.peak_probabilities` of one issue time.
+        forecasts: the forecasts that these were made of.
+        scenarios: rows of `forecasts.demand_scenarios` of the issue; hours without paths are taken to go in step.
+        ratios: what `quarter_hour_ratios` gives, for charges that average over a quarter of an hour.
+        meters: meter_id, kind, country, parent_meter_id, timezone.
+        ledger: rows of `flexibility.incumbent_peaks` of the issue.
 
     Returns:
         Rows of `flexibility.demand_peaks`, sorted by meter, issue, basis and window.
     """
     contract = table("flexibility.demand_peaks")
-    if issued_at is not None:
-        forecasts = forecasts.filter(pl.col("issued_at_utc") == issued_at.astimezone(UTC))
-    hours, levels = _hourly_quantiles(forecasts, meters)
     if hours.is_empty():
         return contract.empty()
-    days = hours.group_by(_ISSUE).agg(pl.col("billing_period").first(), target_utc=pl.col("interval_start_utc").min())
-    thresholds = _thresholds(days, meters, incumbents, history, seasonal_quantile)
-    judged = hours.join(thresholds, on=_ISSUE)
-    if judged.is_empty():
-        return contract.empty()
-    values = judged.select(_names(levels)).to_numpy()
-    probability = exceedance(levels, values, judged["threshold_kw"].to_numpy())
-    judged = judged.with_columns(
-        pl.Series("probability", probability),
-        *(pl.Series(name, quantile_at(levels, values, p)) for name, p in _PEAK_QUANTILES.items()),
+    wide, levels, values = wide_quantiles(forecasts, HOUR)
+    length = (wide["interval_end_utc"] - wide["interval_start_utc"]).dt.total_seconds().to_numpy() / 3600.0
+    median = pl.Series(quantiles_at(levels, values, np.array([0.5]))[:, 0] / length)
+    rows = wide.with_columns(median_kw=median).with_row_index("row")
+    quarter = pl.when(pl.col("averaging_minutes") < 60).then(pl.col("ratio")).fill_null(1.0)
+    chosen = _chosen(
+        hours.join(rows, on=list(HOUR)).join(ratios, on="meter_id", how="left").with_columns(ratio=quarter)
     )
-    windows = _windows(judged, min_probability)
-    result = windows.with_columns(level=peak_level(pl.col("probability"))).join(
-        incumbents.select("meter_id", "billing_period", "incumbent_peak_kw", issued_at_utc=pl.col("as_of_utc")),
-        on=["meter_id", "billing_period", "issued_at_utc"],
-        how="left",
-    )
-    identity = ("meter_id", "issued_at_utc", "model_version", "threshold_basis", "window_start_utc", "window_end_utc")
-    result = result.with_columns(peak_id=hash_id(result, *identity))
-    return contract.conform(result).sort("meter_id", "issued_at_utc", "threshold_basis", "window_start_utc")
+    paths = _paths(wide, levels, values, scenarios) / length[:, None]
+    found = _windows(chosen, paths).filter(pl.col("probability") >= min_probability)
+    found = _with_coincident(found, rows, zone_of(meters))
+    highest = ledger.group_by("meter_id", "billing_period").agg(pl.col("incumbent_peak_kw").max())
+    clock = meters.select("meter_id", "timezone")
+    found = _with_period(found.join(clock, on="meter_id")).join(highest, on=["meter_id", "billing_period"], how="left")
+    identity = ("meter_id", "issued_at_utc", "model_version", *BASIS, "window_start_utc", "window_end_utc")
+    found = found.with_columns(level=peak_level(pl.col("probability")), peak_id=hash_id(found, *identity))
+    order = ["meter_id", "issued_at_utc", *BASIS, "window_start_utc"]
+    return contract.conform(found.select(contract.content)).sort(order)
 
 
 def peak_level(probability: pl.Expr) -> pl.Expr:
@@ -155,111 +96,113 @@ def peak_level(probability: pl.Expr) -> pl.Expr:
     )
 
 
-_PEAK_QUANTILES = {"peak_p10_kw": 0.1, "peak_p50_kw": 0.5, "peak_p90_kw": 0.9}
+def joint_probability(probabilities: Floats, scores: Floats, starts: np.ndarray) -> Floats:
+    """Probability that any hour of a window exceeds, per window.
+
+    Args:
+        probabilities: (n,) of each hour, the hours of a window in a row.
+        scores: (n, s) normal scores of the hours on the paths.
+        starts: (w,) where windows begin.
+
+    Example: two hours in step are no more probable than one, two of which one is high when the other is low their sum.
+
+        >>> up = normal_scores(np.arange(50.0)[None, :])
+        >>> joint_probability(np.array([0.1, 0.1]), np.vstack([up, up]), np.array([0])).round(3).tolist()
+        [0.1]
+        >>> joint_probability(np.array([0.1, 0.1]), np.vstack([up, -up]), np.array([0])).round(3).tolist()
+        [0.2]
+    """
+    from scipy.special import ndtr, ndtri  # a second of import that loading the package should not cost
+
+    beyond = ndtri(np.clip(1.0 - probabilities, 1e-12, 1 - 1e-12))[:, None] - np.sqrt(1 - SMOOTHING**2) * scores
+    nearest = np.minimum.reduceat(beyond, starts, axis=0)
+    likeliest, total = np.maximum.reduceat(probabilities, starts), np.add.reduceat(probabilities, starts)
+    joint = ndtr(-nearest / SMOOTHING).mean(axis=1)
+    return np.asarray(np.clip(joint, likeliest, np.minimum(total, 1.0)), dtype=np.float64)
 
 
-def _hourly_quantiles(forecasts: pl.DataFrame, meters: pl.DataFrame) -> tuple[pl.DataFrame, np.ndarray]:
-    """One row per forecast interval with its quantiles as mean power, and the levels of the columns `q0`, `q1`, ..."""
-    keys = [*_ISSUE, "interval_start_utc", "interval_end_utc"]
-    if "revision" in forecasts.columns:
-        newest = pl.col("revision") == pl.col("revision").max().over([*keys, "quantile"])
-        forecasts = forecasts.filter(newest)
-    levels = forecasts["quantile"].unique().sort().to_numpy()
-    if forecasts.is_empty() or len(levels) < 2:
-        return pl.DataFrame(), levels
-    number = pl.DataFrame({"quantile": levels, "name": _names(levels)})
-    wide = (
-        forecasts.with_columns(power_kw=pl.col("demand_kwh") / _hours("interval_start_utc", "interval_end_utc"))
-        .join(number, on="quantile")
-        .pivot("name", index=keys, values="power_kw", on_columns=_names(levels))
-        .drop_nulls(_names(levels))  # an hour without all its quantiles has no distribution to judge
-        .join(meters.select("meter_id", "timezone"), on="meter_id")
-        .with_columns(billing_period=_local(meters, "interval_start_utc").dt.strftime("%Y-%m"))
-        .drop("timezone")
-    )
-    return wide.sort(keys), levels
+def normal_scores(paths: Floats) -> Floats:
+    """(n, s) paths as normal scores of their rank in each hour; of equal values the later path is the higher."""
+    from scipy.special import ndtri
+
+    rank = paths.argsort(axis=1, kind="stable").argsort(axis=1)
+    return np.asarray(ndtri((rank + 0.5) / paths.shape[1]), dtype=np.float64)
 
 
-def _thresholds(
-    days: pl.DataFrame, meters: pl.DataFrame, incumbents: pl.DataFrame, history: pl.DataFrame, quantile: float
-) -> pl.DataFrame:
-    """Per meter, issue and model the threshold of each basis that can be had."""
-    capacity = days.join(meters.select("meter_id", threshold_kw="capacity_kw"), on="meter_id")
-    incumbent = days.join(
-        incumbents.select("meter_id", "billing_period", issued_at_utc="as_of_utc", threshold_kw="incumbent_peak_kw"),
-        on=["meter_id", "billing_period", "issued_at_utc"],
-    )
-    targets = days.select("meter_id", "issued_at_utc", "target_utc").unique(["meter_id", "issued_at_utc"])
-    day_of_year = pl.col("interval_start_utc").dt.ordinal_day().cast(pl.Int32)
-    apart = (day_of_year - pl.col("target_utc").dt.ordinal_day().cast(pl.Int32)).abs()
-    season = (
-        history.select("meter_id", "interval_start_utc", "interval_end_utc", "demand_kwh", "known_at_utc")
-        .drop_nulls()
-        .join(targets, on="meter_id")
-        .filter(
-            pl.max_horizontal("known_at_utc", "interval_end_utc") <= pl.col("issued_at_utc"),
-            pl.col("interval_start_utc") >= pl.col("target_utc") - timedelta(days=365),
-            pl.min_horizontal(apart, 365 - apart) <= SEASON_DAYS,
-        )
-        .group_by("meter_id", "issued_at_utc")
-        .agg(
-            threshold_kw=(pl.col("demand_kwh") / _hours("interval_start_utc", "interval_end_utc")).quantile(
-                quantile, "linear"
-            ),
-            hours=pl.len(),
-        )
-        .filter(pl.col("hours") >= SEASON_MIN_HOURS)
-    )
-    seasonal = days.join(season, on=["meter_id", "issued_at_utc"])
-    parts = {"capacity": capacity, "incumbent": incumbent, "seasonal_quantile": seasonal}
-    return pl.concat(
-        part.select(*_ISSUE, pl.lit(basis).alias("threshold_basis"), pl.col("threshold_kw").cast(pl.Float64))
-        for basis, part in parts.items()
-    ).drop_nulls("threshold_kw")
+def _paths(wide: pl.DataFrame, levels: Floats, values: Floats, scenarios: pl.DataFrame) -> Floats:
+    """(n, s) energy of each hour on each path."""
+    count = max(scenarios["scenario"].n_unique(), 1) if scenarios.height else PATHS
+    key = ["meter_id", "issued_at_utc", "model_version", "interval_start_utc"]
+    of_hour = scenarios.sort("scenario").group_by(key).agg(paths="demand_kwh")
+    given = wide.select(key).join(of_hour, on=key, how="left", maintain_order="left")["paths"]
+    paths = quantiles_at(levels, values, (np.arange(count) + 0.5) / count)
+    whole = (given.list.len() == count).fill_null(value=False).to_numpy()
+    if whole.any():
+        paths[whole] = given.filter(pl.Series(whole)).explode(empty_as_null=False).to_numpy().reshape(-1, count)
+    return paths
 
 
-def _windows(judged: pl.DataFrame, min_probability: float) -> pl.DataFrame:
-    """Runs of qualifying hours, or the most probable hour of a day without one, with their peak."""
+def _chosen(hours: pl.DataFrame) -> pl.DataFrame:
+    """Hours that belong to a window, windows in a row, numbered in `window`."""
+    nothing_qualifies = pl.col("probability").max().over(_GROUP) <= HOUR_PROBABILITY
     most_probable = (
         pl.col("interval_start_utc")
-        .sort_by(["probability", "peak_p50_kw", "interval_start_utc"], descending=[True, True, False])
+        .sort_by(["probability", "median_kw", "interval_start_utc"], descending=[True, True, False])
+        .first()
+        .over(_GROUP)
+    )
+    stands_alone = nothing_qualifies & (pl.col("interval_start_utc") == most_probable)
+    kept = hours.filter((pl.col("probability") > HOUR_PROBABILITY) | stands_alone).sort(*_GROUP, "interval_start_utc")
+    begins = pl.col("interval_start_utc") != pl.col("interval_end_utc").shift(1).over(_GROUP)
+    return kept.with_columns(window=begins.fill_null(value=True).cum_sum())
+
+
+def _windows(chosen: pl.DataFrame, paths: Floats) -> pl.DataFrame:
+    """One row per window with its probability, the quantiles of its peak and its most likely hour."""
+    power = paths[chosen["row"].to_numpy()] * chosen["ratio"].to_numpy()[:, None]
+    number = chosen["window"].to_numpy()
+    starts = np.flatnonzero(np.diff(number, prepend=number[0] - 1))
+    highest = np.maximum.reduceat(power, starts, axis=0)
+    probability = joint_probability(chosen["probability"].to_numpy(), normal_scores(power), starts)
+    quantiles = np.quantile(highest, list(_PEAK.values()), axis=1, method="hazen")
+    led = (power >= highest[np.cumsum(np.isin(np.arange(len(number)), starts)) - 1]).mean(axis=1)
+    likeliest = (
+        pl.struct("interval_start_utc", "median_kw")
+        .sort_by(["led", "probability", "median_kw", "interval_start_utc"], descending=[True, True, True, False])
         .first()
     )
-    nothing_qualifies = pl.col("probability").max().over(_BASIS) <= HOUR_PROBABILITY
-    hours = judged.filter(
-        (pl.col("probability") > HOUR_PROBABILITY)
-        | (nothing_qualifies & (pl.col("interval_start_utc") == most_probable.over(_BASIS))),
-    ).sort([*_BASIS, "interval_start_utc"])
-    begins = pl.col("interval_start_utc") != pl.col("interval_end_utc").shift(1).over(_BASIS)
-    return (
-        hours.with_columns(run=begins.fill_null(value=True).cum_sum().over(_BASIS))
-        .group_by([*_BASIS, "run"])
+    windows = (
+        chosen.with_columns(led=pl.Series(led))
+        .group_by("window", maintain_order=True)
         .agg(
-            pl.col("billing_period", "threshold_kw").first(),
-            pl.col("probability", *_PEAK_QUANTILES).max(),
+            pl.col(*_GROUP, "threshold_kw", "averaging_minutes").first(),
+            pl.col("lead_minutes").min(),
             window_start_utc=pl.col("interval_start_utc").min(),
             window_end_utc=pl.col("interval_end_utc").max(),
-            peak_hour_utc=most_probable,
+            likeliest=likeliest,
         )
-        .filter(pl.col("probability") >= min_probability)
-        .drop("run")
+        .unnest("likeliest")
+        .rename({"interval_start_utc": "peak_hour_utc", "median_kw": "own_p50_kw"})
     )
+    return windows.with_columns(
+        pl.Series("probability", probability),
+        *(pl.Series(name, row) for name, row in zip(_PEAK, quantiles, strict=True)),
+        threshold_meter_id="meter_id",
+    ).drop("window")
 
 
-def _names(levels: np.ndarray) -> list[str]:
-    return [f"q{i}" for i in range(len(levels))]
+def _with_coincident(windows: pl.DataFrame, rows: pl.DataFrame, zones: pl.DataFrame) -> pl.DataFrame:
+    """The windows, and those of each zone once more for every meter that belongs to it."""
+    of_zones = windows.filter(pl.col("threshold_basis") == SEASONAL).drop("meter_id", "own_p50_kw")
+    own = rows.select("meter_id", "issued_at_utc", peak_hour_utc="interval_start_utc", own_p50_kw="median_kw")
+    shared = (
+        of_zones.join(zones, left_on="threshold_meter_id", right_on="zone_id")
+        .join(own, on=["meter_id", "issued_at_utc", "peak_hour_utc"])
+        .with_columns(threshold_basis=pl.lit(COINCIDENT))
+    )
+    return pl.concat([windows, shared.select(windows.columns)])
 
 
-def _hours(start: str, end: str) -> pl.Expr:
-    return (pl.col(end) - pl.col(start)).dt.total_seconds() / 3600.0
-
-
-def _local(meters: pl.DataFrame, column: str) -> pl.Expr:
-    """The wall clock of each row's `timezone`. A loop over the few zones: a polars column has only one."""
-    zones = meters["timezone"].unique().sort().to_list()
-    clock = pl.col(column).dt
-    local = [
-        pl.when(pl.col("timezone") == zone).then(clock.convert_time_zone(zone).dt.replace_time_zone(None))
-        for zone in zones
-    ]
-    return pl.coalesce([*local, clock.replace_time_zone(None)])
+def _with_period(windows: pl.DataFrame) -> pl.DataFrame:
+    local = with_local_time(windows, "window_start_utc")
+    return local.with_columns(billing_period=pl.col("local_time").dt.strftime("%Y-%m")).drop("local_time", "timezone")
