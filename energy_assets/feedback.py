@@ -28,7 +28,8 @@ from energy_assets.warehouse.feedback import SOURCE, append_statements, sorted_o
 from energy_assets.warehouse.ledger import enter_load, next_load_id
 
 Text = Annotated[str, Field(min_length=1, max_length=1000)]
-_ONE_AT_A_TIME = threading.Lock()  # between processes DuckDB's own lock does it; threads share one
+# Between processes DuckDB's own lock does it. Threads share that one, and may not read and write at the same time.
+_ONE_AT_A_TIME = threading.Lock()
 
 
 class FeedbackError(ValueError):
@@ -132,7 +133,7 @@ def amend(settings: Settings, feedback_id: str, *, author: str, **fields: object
         FeedbackError: there is no such statement, another one has replaced it, or the new one is not sound.
     """
     sql = "SELECT target_type, target_id FROM raw.feedback WHERE feedback_id = ?"
-    with Warehouse.of(settings).connect(read_only=True) as con:
+    with _ONE_AT_A_TIME, Warehouse.of(settings).connect(read_only=True) as con:
         found = fetch(con, sql, [feedback_id]).rows()
     if not found:
         raise FeedbackError(f"there is no statement {feedback_id}; `energy-assets feedback list` names them")
