@@ -9,7 +9,7 @@ from __future__ import annotations
 import getpass
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC
+from datetime import UTC, datetime
 from functools import reduce
 from pathlib import Path
 from typing import Any
@@ -127,6 +127,35 @@ def list_statements(about: str | None, everything: bool, as_csv: bool, warehouse
         tbl_width_chars=250,
     ):  # fmt: skip
         click.echo(str(rows) if rows.height else "nothing was said yet")
+
+
+@feedback.command()
+@click.option("--start", type=click.DateTime(["%Y-%m-%d"]), help="First local day that is forecast.")
+@click.option("--end", type=click.DateTime(["%Y-%m-%d"]), help="Last local day that is forecast.")
+@warehouse_option
+def effect(start: datetime | None, end: datetime | None, warehouse: Path | None) -> None:
+    """Measure what feedback did: a backtest with it and without it."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from energy_assets.feedback_effect import EffectError, measure
+    from energy_assets.reports.feedback import summary, tables, write_page
+
+    settings = _settings(warehouse)
+    try:
+        with _told():
+            first, last = (day and day.date() for day in (start, end))
+            found = measure(settings, first, last, said=lambda text: click.echo(text, err=True))
+    except EffectError as error:
+        raise click.ClickException(str(error)) from None
+    console = Console(width=130)
+    console.print(summary(found))
+    for title, rows in tables(found).items():
+        shown = Table(*rows.columns, title=title, title_justify="left")
+        for row in rows.rows():
+            shown.add_row(*map(str, row))
+        console.print(shown if rows.height else f"{title}: none")
+    click.echo(f"report: {write_page(settings, found)}")
 
 
 def _fields(verdict: str, given: dict[str, Any]) -> dict[str, object]:

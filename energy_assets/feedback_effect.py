@@ -1,0 +1,293 @@
+"""What feedback did for forecasts and alarms: the same backtest with it and without it, on copies of the warehouse.
+
+Belongs here: the two copies, what is compared and how. Does not belong here: what follows from a statement
+(`monitoring.feedback`), printing and the page (`reports.feedback`).
+
+The method. Both copies get their demand, marts and features made anew by the same dbt models; in one of them nobody has
+ever said anything. Then both are forecast over the same window by the same models with the same seeds, refitted on
+what was known at each refit: a statement acts from its receipt on, so that only statements before or within the window
+can have an effect. Both are scored on the same hours, namely those whose demand is the same in both: nobody gains by
+leaving the hours out that are hard. Detectors' own decisions stay as they were made.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from tempfile import mkdtemp
+from zoneinfo import ZoneInfo
+
+import duckdb
+import polars as pl
+
+from energy_assets import forecasting, monitoring
+from energy_assets.config import ConfigError, WarehouseConfig, load_config
+from energy_assets.contracts import TABLES
+from energy_assets.defs.frames import demand_versions, features_of, hourly_history, meters
+from energy_assets.defs.issues import Issues, all_known_date
+from energy_assets.defs.transformation.arguments import dbt_environment
+from energy_assets.forecasting.contenders import contender
+from energy_assets.metrics import point_errors, quantile_errors
+from energy_assets.settings import DBT, DBT_PROJECT_DIR, Settings
+from energy_assets.warehouse import Warehouse, ensure_tables, fetch
+from energy_assets.warehouse.feedback import SOURCE, apply_feedback, sensitivities
+
+MODELS = "+feat_demand_day_ahead +fct_demand_hourly"
+LONGEST = timedelta(weeks=26)
+HISTORY = timedelta(days=90)  # that detectors look back from the week that they judge
+WEEK = timedelta(days=7)
+LONGEST_DAY = timedelta(hours=64)  # from the earliest hour of an issue day to the end of the day after, in any zone
+METRICS = ("wape", "pinball", "coverage_80")
+FORGET = """
+DELETE FROM raw.demand_exclusions WHERE load_id IN (SELECT load_id FROM raw.load_ledger WHERE source = $feedback)
+"""
+SPOKEN_OF = """
+SELECT feedback_id, meter_id, kind, verdict, known_at_utc FROM raw.feedback JOIN raw.meters USING (meter_id)
+WHERE target_type = 'anomaly' AND use_for_training AND known_at_utc <= $until ORDER BY known_at_utc, feedback_id
+"""
+FAULTS = "SELECT meter_id, start_utc, end_utc FROM raw.simulated_faults ORDER BY ALL"
+
+
+class EffectError(ValueError):
+    """There is no effect to measure; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What was measured.
+
+    Attributes:
+        first, last: local days that are forecast.
+        statements: feedback_id, meter_id, kind, verdict, known_at_utc of those that could have an effect.
+        hours: hours of demand that differ at the end: kind, meter_id, hours.
+        scores: scope (kind or meter), name, hours, and each metric `_without` and `_with`.
+        alarms: kind (of anomaly), without, with; where the simulation knows the faults, false_without, false_with too.
+    """
+
+    first: date
+    last: date
+    statements: pl.DataFrame
+    hours: pl.DataFrame
+    scores: pl.DataFrame
+    alarms: pl.DataFrame
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One of the two worlds: forecasts with their quantiles, demand as it is known at the end, alarms."""
+
+    forecasts: pl.DataFrame
+    demand: pl.DataFrame
+    alarms: pl.DataFrame
+
+
+def measure(
+    settings: Settings, start: date | None, end: date | None, said: Callable[[str], None] = lambda _: None
+) -> Effect:
+    """Measures the effect on the kinds of meters that statements about anomalies concern; writes nothing.
+
+    Args:
+        settings: the warehouse.
+        start: first local day that is forecast; default: after the first statement, at most half a year back.
+        end: last local day that is forecast; default: the newest.
+        said: told what is being done.
+
+    Raises:
+        EffectError: nobody said anything in time, or the window makes no backtest.
+        WarehouseBusyError: the working file stayed locked.
+    """
+    try:
+        config = load_config(settings.sources_file)
+    except ConfigError as error:
+        raise EffectError(str(error)) from None
+    warehouse, now = Warehouse.of(settings), settings.now()
+    newest = all_known_date(config, warehouse, now)
+    with warehouse.connect(read_only=True) as con:
+        spoken_of = fetch(con, SPOKEN_OF, {"until": now})
+    if spoken_of.is_empty():
+        raise EffectError("nobody has said anything about anomalies yet: `energy-assets feedback anomaly -h`")
+    issues = _window(config, spoken_of["known_at_utc"][0], newest, start, end)
+    spoken_of = spoken_of.filter(pl.col("known_at_utc") <= issues.last_time)
+    if spoken_of.is_empty():
+        raise EffectError(f"nothing was said before {issues.last} at {issues.issue_hour}:00: choose a later window")
+    kinds = spoken_of["kind"].unique().sort().to_list()
+    with _scratch(settings) as folder:
+        said(f"copying {warehouse.database}")
+        copy = Warehouse(folder / warehouse.database.name, settings.threads, settings.memory_limit)
+        with warehouse.copying(copy.database) as con:
+            con.execute(f'COPY FROM DATABASE "{warehouse.database.stem}" TO target')
+        arms = {}
+        for name in ("with", "without"):
+            said(f"{name} feedback: demand and features anew")
+            with copy.transaction() as con:
+                ensure_tables(con, TABLES.values())
+                if name == "with":
+                    apply_feedback(con, now)
+                else:
+                    con.execute(FORGET, {"feedback": SOURCE})
+                    con.execute("DELETE FROM raw.feedback")
+            _build(config, issues, copy, folder)
+            said(f"{name} feedback: forecasts and alarms of {issues.first} to {issues.last}")
+            with copy.connect(read_only=True) as con:
+                arms[name] = _arm(con, config, issues, kinds, settings.threads)
+                faults = fetch(con, FAULTS)
+    return Effect(
+        issues.first + timedelta(days=1), issues.last + timedelta(days=1), spoken_of,
+        _differing(arms), compared(arms["without"], arms["with"], spoken_of["meter_id"].unique()),
+        _alarms(arms, faults),
+    )  # fmt: skip
+
+
+def compared(without: Arm, with_: Arm, touched: pl.Series) -> pl.DataFrame:
+    """Scores of both on the hours whose demand is the same in both, per kind and per meter that was spoken of."""
+    same = without.demand.join(with_.demand, on=["meter_id", "interval_start_utc", "demand_kwh"]).rename(
+        {"demand_kwh": "actual_kwh"}
+    )
+    parts = []
+    for name, arm in (("without", without), ("with", with_)):
+        rows = arm.forecasts.join(same, on=["meter_id", "interval_start_utc"]).rename({"demand_kwh": "predicted_kwh"})
+        for scope, by, chosen in (
+            ("kind", "kind", rows),
+            ("meter", "meter_id", rows.filter(pl.col("meter_id").is_in(touched.implode()))),
+        ):
+            errors = [
+                point_errors(chosen.filter((pl.col("quantile") - 0.5).abs() < 1e-9), [by]),
+                quantile_errors(chosen, [by]),
+            ]
+            parts.append(
+                pl.concat(errors)
+                .filter(pl.col("metric").is_in(METRICS))
+                .select(scope=pl.lit(scope), name=by, column=pl.format(f"{{}}_{name}", "metric"), value="value", n="n")
+            )
+    long = pl.concat(parts)
+    wide = long.pivot("column", index=["scope", "name"], values="value")
+    hours = long.group_by("scope", "name").agg(hours=pl.col("n").max())
+    order = [f"{metric}_{name}" for metric in METRICS for name in ("without", "with")]
+    return wide.join(hours, on=["scope", "name"]).select("scope", "name", "hours", *order).sort("scope", "name")
+
+
+def _window(
+    config: WarehouseConfig, first_said: datetime, newest: date, start: date | None, end: date | None
+) -> Issues:
+    hour, zone = config.forecast.issue_hour, config.market.timezone
+    last = end - timedelta(days=1) if end else newest
+    after = first_said.astimezone(ZoneInfo(zone)).date() + timedelta(days=1)
+    first = start - timedelta(days=1) if start else max(after, last - LONGEST)
+    if first > last:
+        raise EffectError(
+            f"the first statement came in on {first_said:%Y-%m-%d} and acts on later days; the newest that can be "
+            f"forecast and judged is {last + timedelta(days=1)}: come back when there are some"
+        )
+    if last > newest or last - first > LONGEST:
+        raise EffectError(f"a window of at most {LONGEST.days} days until {newest + timedelta(days=1)} is expected")
+    return Issues(first, last, hour, zone)
+
+
+@contextmanager
+def _scratch(settings: Settings) -> Iterator[Path]:
+    """A folder beside the warehouse's own files that is gone at the end; what a killed process left goes first."""
+    for left in settings.folder.glob(".feedback-effect-*"):
+        shutil.rmtree(left)
+    folder = Path(mkdtemp(prefix=".feedback-effect-", dir=settings.folder))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+def _build(config: WarehouseConfig, issues: Issues, copy: Warehouse, folder: Path) -> None:
+    """Demand, marts and features of the copy, whole and by the same models."""
+    command = [DBT, "run", "--quiet", "--full-refresh", "--project-dir", str(DBT_PROJECT_DIR), "--profiles-dir",
+               str(DBT_PROJECT_DIR), "--target-path", str(folder / "dbt"), "--log-path", str(folder / "dbt"),
+               "--select", MODELS]  # fmt: skip
+    environment = {**os.environ, **dbt_environment(config, issues, copy.database), "DO_NOT_TRACK": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+    if done.returncode:
+        raise EffectError(f"dbt could not build the copy:\n{done.stdout}{done.stderr}")
+
+
+def _arm(
+    con: duckdb.DuckDBPyConnection, config: WarehouseConfig, issues: Issues, kinds: list[str], threads: int
+) -> Arm:
+    first = issues.first - timedelta(days=config.forecast.training_days)
+    learned_from = Issues(first, issues.last, issues.issue_hour, issues.timezone).times
+    until = issues.last_time + LONGEST_DAY
+    inputs = []
+    for kind in kinds:
+        frame = features_of(con, learned_from, kind=kind)
+        ids = frame["meter_id"].unique().sort().to_list()
+        versions = demand_versions(con, as_of=until, since=learned_from[0], until=until, meter_ids=ids)
+        inputs.append((kind, frame, versions))
+
+    def forecast(given: tuple[str, pl.DataFrame, pl.DataFrame]) -> pl.DataFrame:
+        kind, frame, versions = given
+        rows = forecasting.rolling_origin(
+            frame, kind=kind, first_issue=issues.first_time, last_issue=issues.last_time,
+            refit_weeks=config.forecast.refit_weeks, seed=config.forecast.seed,
+            training_days=config.forecast.training_days, versions=versions,
+            models={forecasting.MODEL_NAME: contender(forecasting.MODEL_NAME)},
+        )  # fmt: skip
+        return rows.with_columns(kind=pl.lit(kind))
+
+    try:
+        with ThreadPoolExecutor(threads) as pool:
+            forecasts = pl.concat(pool.map(forecast, inputs))
+    except forecasting.NotEnoughHistory as error:
+        raise EffectError(f"{error}; choose a later start") from None
+    demand = pl.concat([versions for _, _, versions in inputs]).filter(
+        pl.col("known_to_utc").is_null(), pl.col("demand_kwh").is_not_null()
+    )
+    weeks = [at for number, at in enumerate(reversed(issues.times)) if number % 7 == 0]
+    described = meters(con)
+    alarms = [
+        monitoring.detect(
+            hourly_history(con, as_of=at, days=(HISTORY + WEEK).days),
+            described,
+            issued_at=at,
+            window_days=WEEK.days,
+            sensitivities=sensitivities(con, at),
+        )
+        for at in weeks
+    ]
+    return Arm(forecasts, demand.select("meter_id", "interval_start_utc", "demand_kwh"), pl.concat(alarms))
+
+
+def _differing(arms: dict[str, Arm]) -> pl.DataFrame:
+    """Hours whose demand is another one, or is there in one world only."""
+    key = ["meter_id", "interval_start_utc"]
+    both = arms["without"].demand.join(arms["with"].demand, on=key, how="full", coalesce=True, suffix="_with")
+    return (
+        both.filter(pl.col("demand_kwh").ne_missing(pl.col("demand_kwh_with")))
+        .group_by("meter_id")
+        .agg(
+            left_out=pl.col("demand_kwh_with").null_count(),
+            brought_back=pl.col("demand_kwh").null_count(),
+            corrected=pl.col("demand_kwh").is_not_null().and_(pl.col("demand_kwh_with").is_not_null()).sum(),
+        )
+        .sort("meter_id")
+    )
+
+
+def _alarms(arms: dict[str, Arm], faults: pl.DataFrame) -> pl.DataFrame:
+    """Events per kind of anomaly in both worlds, and those of them that are false, where the truth is known."""
+    counts = []
+    for name, arm in arms.items():
+        events = arm.alarms.unique(["meter_id", "kind", "detector", "start_utc"])
+        hit = (
+            events.join(faults, on="meter_id", suffix="_fault")
+            .filter(pl.col("start_utc") < pl.col("end_utc_fault"), pl.col("end_utc") > pl.col("start_utc_fault"))
+            .select("anomaly_id")
+            .unique()
+        )
+        false = ~pl.col("anomaly_id").is_in(hit["anomaly_id"].implode())
+        counts.append(events.group_by("kind").agg(pl.len().alias(name), false.sum().alias(f"false_{name}")))
+    both = counts[1].join(counts[0], on="kind", how="full", coalesce=True).sort("kind")
+    counted = ["without", "with"] if faults.is_empty() else ["without", "with", "false_without", "false_with"]
+    return both.select("kind", *(pl.col(name).fill_null(0) for name in counted))
