@@ -13,6 +13,7 @@ WINDOW_START = Column("window_start_utc", "TIMESTAMPTZ", "Start of the window")
 WINDOW_END = Column("window_end_utc", "TIMESTAMPTZ", "End of the window")
 THRESHOLD = Column("threshold_kw", "DOUBLE", "Power that may be exceeded, kW")
 MODEL = Column("model_version", "VARCHAR", "Model whose quantiles were used")
+LEAD_BUCKET = Column("lead_bucket", "VARCHAR", "Six-hour bucket of the lead time, e.g. 15-21")
 
 TABLES = (
     Table("flexibility", "incumbent_peaks", "The ledger of billed power: per meter and demand charge the highest mean "
@@ -77,6 +78,7 @@ TABLES = (
         Column("demand_window", "VARCHAR", "Hours and days that the demand charge looks at; else all"),
         THRESHOLD, WINDOW_START, WINDOW_END,
         Column("lead_minutes", "INTEGER", "Minutes from issue time to the window's start"),
+        LEAD_BUCKET,
         Column("probability", "DOUBLE", "Probability that was given to the window; of a missed event that of its likeliest hour"),
         Column("level", "INTEGER", "Level that was given; 0 is no warning"),
         Column("outcome", "VARCHAR", "hit (warned, exceeded), false_alarm (warned, not exceeded), miss (exceeded without a "
@@ -86,5 +88,19 @@ TABLES = (
         Column("size_error_kw", "DOUBLE", "Forecast median of the window's peak less the actual one, kW", nullable=True),
         Column("hour_error", "DOUBLE", "Hours from the actual peak to the forecast one", nullable=True),
         Column("known_at_utc", "TIMESTAMPTZ", "When the last reading of the window was known"),
+    )),
+    Table("flexibility", "peak_scores", "Sums of which the Brier score of hourly probabilities, its skill and reliability are "
+          "made: of any days, meters and lead times", columns(
+        METER_ID, ISSUED_AT,
+        Column("threshold_basis", "VARCHAR", "Where the threshold comes from", key=True, allowed=BASES[:3]),
+        DEMAND_WINDOW,
+        Column("lead_bucket", "VARCHAR", "Six-hour bucket of the lead time, e.g. 15-21", key=True),
+        Column("probability_bin", "INTEGER", "Tenth that the probabilities lie in: 0 for 0 to below 0.1, …, 9 for 0.9 to 1",
+               key=True),
+        Column("hours", "INTEGER", "Hours with a probability, a climatology and an outcome"),
+        Column("exceeded_hours", "INTEGER", "Of these, hours whose power exceeded the threshold"),
+        Column("probability_sum", "DOUBLE", "Sum of their probabilities"),
+        Column("squared_error_sum", "DOUBLE", "Sum of the squared errors of their probabilities: Brier's"),
+        Column("climatology_error_sum", "DOUBLE", "The same of the climatology"),
     )),
 )

@@ -79,7 +79,7 @@ def incumbent_peaks(
     """
     contract = table("flexibility.incumbent_peaks")
     at = issued_at.astimezone(UTC)
-    power = pl.concat([_mean_power(hourly, HOUR, at), _mean_power(parts, QUARTER, at)])
+    power = pl.concat([mean_power(hourly, HOUR, at), mean_power(parts, QUARTER, at)])
     workday = pl.coalesce("is_workday", pl.col("local_time").dt.weekday() <= 5)
     billed = (
         with_local_time(power.join(charges, on=["meter_id", "averaging_minutes"]), "interval_start_utc")
@@ -119,7 +119,7 @@ def quarter_hour_ratios(parts: pl.DataFrame, issued_at: datetime) -> pl.DataFram
         parts: as in `incumbent_peaks`.
         issued_at: readings that were known later do not count.
     """
-    quarters = _mean_power(parts, QUARTER, issued_at.astimezone(UTC))
+    quarters = mean_power(parts, QUARTER, issued_at.astimezone(UTC))
     hours = quarters.group_by("meter_id", hour=pl.col("interval_start_utc").dt.truncate("1h")).agg(
         pl.len().alias("n"), mean=pl.col("power_kw").mean(), highest=pl.col("power_kw").max()
     )
@@ -131,8 +131,17 @@ def quarter_hour_ratios(parts: pl.DataFrame, issued_at: datetime) -> pl.DataFram
     return high.group_by("meter_id").agg(ratio=(pl.col("highest") / pl.col("mean")).median()).sort("meter_id")
 
 
-def _mean_power(rows: pl.DataFrame, minutes: int, at: datetime) -> pl.DataFrame:
-    """Mean power over whole stretches of so many minutes that were known."""
+def mean_power(rows: pl.DataFrame, minutes: int, at: datetime) -> pl.DataFrame:
+    """Mean power over whole stretches of so many minutes that were known at an instant.
+
+    Args:
+        rows: meter_id, interval_start_utc, interval_end_utc, demand_kwh, known_at_utc.
+        minutes: length of a stretch.
+        at: rows that were known later do not count.
+
+    Returns:
+        meter_id, interval_start_utc, power_kw, known_at_utc (of the last of its rows), averaging_minutes.
+    """
     known = rows.select("meter_id", "interval_start_utc", "interval_end_utc", "demand_kwh", "known_at_utc").filter(
         pl.col("demand_kwh").is_finite(), pl.max_horizontal("known_at_utc", "interval_end_utc") <= at
     )
@@ -140,11 +149,12 @@ def _mean_power(rows: pl.DataFrame, minutes: int, at: datetime) -> pl.DataFrame:
     stretch = pl.col("interval_start_utc").dt.truncate(f"{minutes}m")
     return (
         known.group_by("meter_id", interval_start_utc=stretch)
-        .agg(demand_kwh=pl.col("demand_kwh").sum(), seconds=seconds.sum())
+        .agg(demand_kwh=pl.col("demand_kwh").sum(), seconds=seconds.sum(), known_at_utc=pl.col("known_at_utc").max())
         .filter(pl.col("seconds") == minutes * 60)
         .select(
             "meter_id",
             "interval_start_utc",
+            "known_at_utc",
             power_kw=pl.col("demand_kwh") * 60 / minutes,
             averaging_minutes=pl.lit(minutes, dtype=pl.Int32),
         )

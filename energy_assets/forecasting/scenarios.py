@@ -22,6 +22,7 @@ PATHS = 50
 NOISE_DAYS = 10.0  # the noise weighs as much as so many past days
 NOISE_DECAY = 0.95  # its correlation from hour to hour
 LEAST_RANK = 0.005  # what lies beyond the known tail is not told apart
+LEAST_HOURS = 0.75  # of the horizon: today, of which the night is known, is no past day yet
 _ISSUE = ["meter_id", "issued_at_utc", "model_version"]
 _PAST = ["meter_id", "issued_at_utc", "interval_start_utc"]
 
@@ -104,7 +105,11 @@ def _templates(
     for hour in range(1, hours):
         noise[..., hour] *= np.sqrt(1 - NOISE_DECAY**2)
         noise[..., hour] += NOISE_DECAY * noise[..., hour - 1]
-    known = ranks.filter(pl.col("meter_id").is_in(meters.implode()), pl.col("rank").is_finite())
+    known = ranks.filter(
+        pl.col("meter_id").is_in(meters.implode()),
+        pl.col("rank").is_finite(),
+        pl.len().over("meter_id", "issued_at_utc") >= LEAST_HOURS * hours,
+    )
     days = known["issued_at_utc"].unique().sort(descending=True).head(paths)
     if days.is_empty():
         return noise

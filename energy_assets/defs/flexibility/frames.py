@@ -25,6 +25,10 @@ OF_SEASON = """
 AND least(abs(dayofyear(interval_start_utc) - dayofyear($as_of)), 365 - abs(dayofyear(interval_start_utc)
     - dayofyear($as_of))) <= 48
 """  # a few days more than the season: the target lies a day or two after the issue
+BILLED_BY_QUARTERS = """
+SELECT DISTINCT meter_id FROM raw.meters JOIN raw.tariffs USING (tariff_id)
+WHERE component = 'demand' AND averaging_minutes < 60 ORDER BY 1
+"""
 WORKDAYS = "SELECT country, local_date, NOT is_weekend AND NOT is_holiday AS is_workday FROM marts.dim_dates"
 
 
@@ -50,6 +54,14 @@ def known_of_peaks(con: duckdb.DuckDBPyConnection, issued_at: datetime) -> flexi
         parts=pl.concat(parts),
         history=fetch(con, f"{HOURS} {OF_SEASON}", {"as_of": issued_at, "since": issued_at - YEAR}),
     )
+
+
+def actual_power(con: duckdb.DuckDBPyConnection, *, since: datetime, as_of: datetime) -> pl.DataFrame:
+    """The power of hours, and of the quarter hours of meters that are billed by them, as known at `as_of`."""
+    hourly = fetch(con, HOURS, {"as_of": as_of, "since": since})
+    billed = con.execute(BILLED_BY_QUARTERS).fetchall()
+    parts = _parts(con, as_of, as_of - since, [meter for (meter,) in billed])
+    return flexibility.hourly_power(hourly, parts, as_of)
 
 
 def _parts(con: duckdb.DuckDBPyConnection, at: datetime, reach: timedelta, meter_ids: Sequence[str]) -> pl.DataFrame:

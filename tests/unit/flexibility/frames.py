@@ -41,7 +41,9 @@ def hourly(
     """Readings known some hours after their interval."""
     step = timedelta(minutes=minutes)
     begin = pl.Series([start + step * i for i in range(len(demand))], dtype=UTC_TIME)
-    rows = pl.DataFrame({"meter_id": of, "interval_start_utc": begin, "demand_kwh": list(demand)})
+    rows = pl.DataFrame(
+        {"meter_id": [of] * len(demand), "interval_start_utc": begin, "demand_kwh": pl.Series(demand, dtype=pl.Float64)}
+    )
     local = pl.col("interval_start_utc").dt.convert_time_zone("Europe/Paris").dt.hour().cast(pl.Int32)
     return rows.with_columns(
         interval_end_utc=pl.col("interval_start_utc") + step,

@@ -106,6 +106,13 @@ def test_the_same_is_drawn_again_whatever_came_later() -> None:
     assert not demand_scenarios(forecasts(ISSUED + timedelta(days=1)), past)["demand_kwh"].equals(before["demand_kwh"])
 
 
+def test_a_day_of_which_little_is_known_orders_nothing() -> None:
+    day = ranks(5, {"a": np.random.default_rng(7).uniform(size=(5, 24))})
+    night = day.filter(pl.col("interval_start_utc") < pl.col("issued_at_utc") + timedelta(hours=24))
+    assert demand_scenarios(forecasts(), night).equals(demand_scenarios(forecasts(), day.clear()))
+    assert not demand_scenarios(forecasts(), day).equals(demand_scenarios(forecasts(), day.clear()))
+
+
 def test_no_path_falls_below_zero_where_the_forecast_does_not() -> None:
     low = forecasts().with_columns(demand_kwh=(pl.col("demand_kwh") - 60).clip(lower_bound=0))
     assert demand_scenarios(low, past_ranks(low.clear(), low.clear()))["demand_kwh"].min() == 0.0
