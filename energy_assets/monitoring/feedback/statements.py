@@ -126,7 +126,8 @@ def _fault(known_at: datetime) -> pl.Expr:
          pl.format("the {} reaches from {} to {}; an interval within it is expected", kind,
                    pl.col("start_utc").dt.to_string("iso:strict"), pl.col("end_utc").dt.to_string("iso:strict"))),
         ("contradiction", "corrected_kwh", corrects & (verdict != wanted),
-         pl.format("a corrected value of a {} belongs to the verdict {}", kind, wanted)),
+         pl.when(kind == "advice").then(pl.lit("an advice has no corrected value"))
+         .otherwise(pl.format("the verdict about this {} is {} where a corrected value is given", kind, wanted))),
         ("not_hourly", "corrected_kwh", corrects & (kind == "anomaly") & ~hourly,
          pl.lit("a corrected value stands for whole hours: start and end on the hour (UTC) are expected")),
         ("in_the_future", "given_at", pl.col("given_at_utc") > known_at,

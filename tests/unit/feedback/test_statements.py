@@ -72,7 +72,7 @@ def test_what_is_not_said_is_taken_from_the_target(
         ({"interval_end_utc": START + 4 * HOUR}, "an interval within it is expected"),
         (
             {"verdict": "incorrect", "corrected_kwh": 1.0},
-            "a corrected value of a anomaly belongs to the verdict correct",
+            "the verdict about this anomaly is correct where a corrected value is given",
         ),
         (
             {"corrected_kwh": 1.0, "interval_start_utc": START + HOUR / 4},

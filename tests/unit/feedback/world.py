@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import yaml
 
 from energy_assets.contracts import TABLES
 from energy_assets.settings import Settings
 from energy_assets.warehouse import Warehouse, append_new, ensure_tables
+from tests.warehouses import SMALL
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
 START = datetime(2026, 3, 9, tzinfo=UTC)
@@ -50,6 +52,7 @@ def make(folder: Path) -> Settings:
     """A warehouse in which an anomaly, a peak and a forecast of meter `home` are known."""
     settings = Settings(warehouse=folder, clock=NOW)
     folder.mkdir(parents=True, exist_ok=True)
+    (folder / "sources.yaml").write_text(yaml.safe_dump(SMALL))
     with Warehouse.of(settings).transaction() as con:
         ensure_tables(con, TABLES.values())
         for name, row in (
