@@ -1,9 +1,6 @@
 -- What detectors found in the readings, and what people said about it.
 with verdicts as (
-    select target_id as anomaly_id, verdict, reason as verdict_reason, given_at_utc as verdict_at_utc
-    from {{ ref('stg_feedback') }}
-    where target_type = 'anomaly'
-    qualify row_number() over (partition by target_id order by given_at_utc desc, feedback_id) = 1
+    {{ newest_verdicts('anomaly') }}
 )
 
 select
@@ -34,4 +31,4 @@ select
     verdicts.verdict_at_utc
 from {{ ref('stg_demand_anomalies') }} as anomalies
 inner join {{ ref('dim_meters') }} as meters using (meter_id)
-left join verdicts using (anomaly_id)
+left join verdicts on anomalies.anomaly_id = verdicts.target_id

@@ -30,6 +30,10 @@ prices as (
     qualify row_number() over (
         partition by newest.peak_id order by tariffs.valid_from_utc desc, tariffs.price desc
     ) = 1
+),
+
+verdicts as (
+    {{ newest_verdicts('peak') }}
 )
 
 select
@@ -62,6 +66,9 @@ select
     prices.price as demand_price,
     prices.unit as demand_price_unit,
     prices.currency,
-    newest.model_version
+    newest.model_version,
+    verdicts.verdict,
+    verdicts.verdict_reason
 from newest
 left join prices using (peak_id)
+left join verdicts on newest.peak_id = verdicts.target_id
