@@ -21,10 +21,10 @@ _STATE = ["action", "value_kwh", "reason"]
 def decisions(statements: pl.DataFrame, detectors: pl.DataFrame, expected: pl.DataFrame) -> pl.DataFrame:
     """The decisions on readings that follow from all statements so far.
 
-    An anomaly that was confirmed is excluded, a rejected one included, one with a corrected value is imputed. The
-    newest word about an hour stands, and it stands before what detectors decide, earlier or later. From when a
-    statement is replaced or withdrawn, what stood beside it counts again: another statement, a detector's decision, or
-    none. Where nothing would change, nothing is decided.
+    An anomaly that was confirmed is excluded, unless a detector has put it right; a rejected one is included, one with
+    a corrected value imputed. The newest word about an hour stands, and it stands before what detectors decide, earlier
+    or later. From when a statement is replaced or withdrawn, what stood beside it counts again: another statement, a
+    detector's decision, or none. Where nothing would change, nothing is decided.
 
     Args:
         statements: rows of `raw.feedback`, all versions.
@@ -53,9 +53,11 @@ def decisions(statements: pl.DataFrame, detectors: pl.DataFrame, expected: pl.Da
     states = (
         events.join(held, on=_EVENT, how="left")
         .join(decided, on=_EVENT, how="left")
-        .with_columns(of_people=pl.col("held_action").is_not_null())
+        # Who confirms an event that a detector has put right agrees with that, too.
+        .with_columns(agrees=(pl.col("held_action") == "exclude") & (pl.col("decided_action") == "impute"))
+        .with_columns(of_people=pl.col("held_action").is_not_null() & ~pl.col("agrees").fill_null(value=False))
         .with_columns(
-            action=pl.coalesce("held_action", "decided_action", pl.lit("none")),
+            action=pl.when("of_people").then("held_action").otherwise(pl.coalesce("decided_action", pl.lit("none"))),
             value_kwh=pl.when("of_people").then("held_value_kwh").otherwise("decided_value_kwh"),
             reason=pl.when("of_people")
             .then("held_reason")

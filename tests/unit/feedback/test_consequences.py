@@ -47,6 +47,13 @@ def test_hours_that_are_left_out_already_are_not_decided_again(action: str) -> N
     assert followed(said("a", "correct", NOW), detectors=(standing,)) == [(2, 3, NOW, "exclude", None)]
 
 
+def test_who_confirms_what_a_detector_has_put_right_agrees_with_that() -> None:
+    repaired = detector("impute", START + 5 * HOUR, 0.1)
+    assert followed(said("a", "correct", NOW), detectors=(repaired,)) == [(2, 3, NOW, "exclude", None)]
+    before = said("a", "correct", START + 4 * HOUR)
+    assert followed(before, detectors=(repaired,)) == [(0, 3, START + 4 * HOUR, "exclude", None)]
+
+
 def test_a_corrected_value_is_spread_by_what_was_expected_else_evenly() -> None:
     corrected = said("a", "correct", NOW, corrected_kwh=8.0)
     replaced = detector("impute", START + 5 * HOUR, 0.1)
