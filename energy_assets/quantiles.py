@@ -67,7 +67,7 @@ def exceedance(levels: Floats, values: Floats, thresholds: Floats) -> Floats:
     inner = np.clip(below, 1, len(levels) - 1)
     rows = np.arange(len(values))
     left, right = values[rows, inner - 1], values[rows, inner]
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         share = np.where(right > left, (thresholds - left) / (right - left), 0.0)
     cdf = levels[inner - 1] + np.clip(share, 0.0, 1.0) * (levels[inner] - levels[inner - 1])
     upper_scale, lower_scale = _tail_scales(levels, values)
@@ -94,7 +94,7 @@ def quantiles_at(levels: Floats, values: Floats, probabilities: Floats) -> Float
     Args:
         levels: (k,) increasing probabilities strictly between 0 and 1, k >= 2.
         values: (n, k) the quantiles at these levels. Rows that cross are sorted first.
-        probabilities: (m,) strictly between 0 and 1.
+        probabilities: (m,) strictly between 0 and 1, the same for all rows, or (n, m).
 
     Returns:
         (n, m).
@@ -105,9 +105,11 @@ def quantiles_at(levels: Floats, values: Floats, probabilities: Floats) -> Float
     """
     values = np.sort(values, axis=1)
     upper_scale, lower_scale = _tail_scales(levels, values)
+    probabilities = np.broadcast_to(probabilities, (len(values), probabilities.shape[-1]))
     right = np.clip(np.searchsorted(levels, probabilities), 1, len(levels) - 1)
     share = (probabilities - levels[right - 1]) / (levels[right] - levels[right - 1])
-    inside = values[:, right - 1] + share * (values[:, right] - values[:, right - 1])
+    below_it, above_it = (np.take_along_axis(values, at, axis=1) for at in (right - 1, right))
+    inside = below_it + share * (above_it - below_it)
     above = values[:, -1:] + upper_scale[:, None] * np.log((1 - levels[-1]) / (1 - probabilities))
     below = values[:, :1] - lower_scale[:, None] * np.log(levels[0] / probabilities)
     return np.select([probabilities > levels[-1], probabilities < levels[0]], [above, below], inside)

@@ -11,6 +11,7 @@ from datetime import datetime
 
 import polars as pl
 
+from energy_assets.flexibility.highs import drawn_back
 from energy_assets.flexibility.incumbents import incumbent_peaks, quarter_hour_ratios
 from energy_assets.flexibility.peaks import demand_peaks
 from energy_assets.flexibility.probabilities import peak_probabilities
@@ -59,6 +60,7 @@ def flag_peaks(
     targets = forecasts.group_by("meter_id").agg(target_utc=pl.col("interval_start_utc").min())
     of_season = season(known.history, targets, issued_at)
     held_against = thresholds(known.meters, ledger, known.charges, ratios, of_season, seasonal_quantile)
-    hours = peak_probabilities(forecasts, held_against, of_season, known.meters, known.days)
-    windows = demand_peaks(hours, forecasts, scenarios, ratios, known.meters, ledger)
+    seen = drawn_back(forecasts, of_season)
+    hours = peak_probabilities(seen, held_against, of_season, known.meters, known.days)
+    windows = demand_peaks(hours, seen, scenarios, ratios, known.meters, ledger)
     return Flagged(ledger, hours, windows)

@@ -53,7 +53,8 @@ def demand_peaks(
     Args:
         hours: rows of `flexibility.peak_probabilities` of one issue time.
         forecasts: the forecasts that these were made of.
-        scenarios: rows of `forecasts.demand_scenarios` of the issue; hours without paths are taken to go in step.
+        scenarios: rows of `forecasts.demand_scenarios` of the issue, for the order of their paths at each hour; hours
+            without paths are taken to go in step.
         ratios: what `quarter_hour_ratios` gives, for charges that average over a quarter of an hour.
         meters: meter_id, kind, country, parent_meter_id, timezone.
         ledger: rows of `flexibility.incumbent_peaks` of the issue.
@@ -130,7 +131,7 @@ def normal_scores(paths: Floats) -> Floats:
 
 
 def _paths(wide: pl.DataFrame, levels: Floats, values: Floats, scenarios: pl.DataFrame) -> Floats:
-    """(n, s) energy of each hour on each path."""
+    """(n, s) energy of each hour on each path: quantiles of the forecast in the order of the paths."""
     count = max(scenarios["scenario"].n_unique(), 1) if scenarios.height else PATHS
     key = ["meter_id", "issued_at_utc", "model_version", "interval_start_utc"]
     of_hour = scenarios.sort("scenario").group_by(key).agg(paths="demand_kwh")
@@ -138,7 +139,9 @@ def _paths(wide: pl.DataFrame, levels: Floats, values: Floats, scenarios: pl.Dat
     paths = quantiles_at(levels, values, (np.arange(count) + 0.5) / count)
     whole = (given.list.len() == count).fill_null(value=False).to_numpy()
     if whole.any():
-        paths[whole] = given.filter(pl.Series(whole)).explode(empty_as_null=False).to_numpy().reshape(-1, count)
+        drawn = given.filter(pl.Series(whole)).explode(empty_as_null=False).to_numpy().reshape(-1, count)
+        order = drawn.argsort(axis=1, kind="stable").argsort(axis=1)
+        paths[whole] = np.take_along_axis(paths[whole], order, axis=1)
     return paths
 
 

@@ -48,12 +48,12 @@ def test_windows_are_runs_of_hours_whose_p90_exceeds_the_threshold() -> None:
 def test_hours_that_do_not_go_in_step_make_a_window_more_probable() -> None:
     said = forecasts([19.0, 19.0])
     up = np.linspace(-4, 4, 50)[:, None]
-    single = flag(said, OF_20).hours["probability"].max()
+    single = flag(said, OF_20).hours["probability"][0]
     together = flag(said, OF_20, paths=paths(np.hstack([up, up]), [19.0, 19.0])).windows.to_dicts()[0]
     apart = flag(said, OF_20, paths=paths(np.hstack([up, -up]), [19.0, 19.0])).windows.to_dicts()[0]
     assert together["probability"] == pytest.approx(single, abs=0.01)
     assert apart["probability"] == pytest.approx(2 * single, abs=0.02)
-    assert apart["peak_p50_kw"] > together["peak_p50_kw"] + 1
+    assert apart["peak_p50_kw"] > together["peak_p50_kw"] + 0.9
     assert together["peak_p50_kw"] == pytest.approx(19.0, abs=0.01)
 
 
@@ -153,7 +153,7 @@ def test_meters_of_a_zone_share_its_windows() -> None:
     assert (found["meter_id"], found["threshold_meter_id"]) == ("home", "FR")
     assert found["peak_hour_utc"] == TARGET + timedelta(hours=1)
     assert found["own_p50_kw"] == 5.0
-    assert found["peak_p50_kw"] == pytest.approx(25.0, abs=0.1)
+    assert 24.0 < found["peak_p50_kw"] < 25.0  # the season's highest, drawn back a little
 
 
 def test_the_zone_of_a_meter() -> None:
