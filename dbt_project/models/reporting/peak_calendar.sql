@@ -1,4 +1,5 @@
--- Windows in which a meter may exceed a threshold, the newest issue for each local day, with the price of power there.
+-- Windows in which a meter may exceed a threshold, the newest issue for each local day, with the price of power there and,
+-- once it is known, what came of them.
 with peaks as (
     select
         peaks.*,
@@ -18,22 +19,35 @@ newest as (
     qualify issued_at_utc = max(issued_at_utc) over (partition by meter_id, local_date)
 ),
 
-prices as (
-    select newest.peak_id, tariffs.price, tariffs.unit, tariffs.currency
-    from newest
-    inner join {{ ref('stg_tariffs') }} as tariffs
-        on newest.tariff_id = tariffs.tariff_id
-        and tariffs.component = 'demand'
-        and newest.window_start_utc >= tariffs.valid_from_utc
-        and (tariffs.valid_to_utc is null or newest.window_start_utc < tariffs.valid_to_utc)
-        and newest.issued_at_utc >= tariffs.known_at_utc
-    qualify row_number() over (
-        partition by newest.peak_id order by tariffs.valid_from_utc desc, tariffs.price desc
-    ) = 1
+-- of an incumbent the charge whose hours it looks at, elsewhere the dearest
+charges as (
+    select
+        tariff_id,
+        case when calendar = 'all' then time_window else time_window || ' ' || calendar end as demand_window,
+        valid_from_utc,
+        valid_to_utc,
+        known_at_utc,
+        price,
+        unit,
+        currency
+    from {{ ref('stg_tariffs') }}
+    where component = 'demand'
 ),
 
-verdicts as (
-    {{ newest_verdicts('peak') }}
+prices as (
+    select
+        newest.peak_id,
+        arg_max(charges.price, (charges.valid_from_utc, charges.price)) as price,
+        arg_max(charges.unit, (charges.valid_from_utc, charges.price)) as unit,
+        arg_max(charges.currency, (charges.valid_from_utc, charges.price)) as currency
+    from newest
+    inner join charges
+        on newest.tariff_id = charges.tariff_id
+        and (newest.threshold_basis <> 'incumbent' or newest.demand_window = charges.demand_window)
+        and newest.window_start_utc >= charges.valid_from_utc
+        and (charges.valid_to_utc is null or newest.window_start_utc < charges.valid_to_utc)
+        and newest.issued_at_utc >= charges.known_at_utc
+    group by newest.peak_id
 )
 
 select
@@ -51,8 +65,12 @@ select
     newest.window_end_utc,
     newest.peak_hour_utc,
     newest.issued_at_utc,
+    newest.lead_minutes,
     newest.threshold_kw,
     newest.threshold_basis,
+    newest.threshold_meter_id,
+    newest.demand_window,
+    newest.averaging_minutes,
     newest.probability,
     newest.level,
     case newest.level
@@ -61,14 +79,18 @@ select
     newest.peak_p10_kw,
     newest.peak_p50_kw,
     newest.peak_p90_kw,
+    newest.own_p50_kw,
     newest.billing_period,
     newest.incumbent_peak_kw,
     prices.price as demand_price,
     prices.unit as demand_price_unit,
     prices.currency,
-    newest.model_version,
-    verdicts.verdict,
-    verdicts.verdict_reason
+    outcomes.outcome,
+    outcomes.actual_peak_kw,
+    {{ local_time('outcomes.actual_peak_at_utc', 'newest.timezone') }} as actual_peak_hour_local,
+    outcomes.size_error_kw,
+    outcomes.hour_error,
+    newest.model_version
 from newest
 left join prices using (peak_id)
-left join verdicts on newest.peak_id = verdicts.target_id
+left join {{ ref('stg_peak_outcomes') }} as outcomes using (peak_id)

@@ -5,14 +5,19 @@ select
     model_version,
     window_start_utc,
     window_end_utc,
+    lead_minutes,
     peak_hour_utc,
     threshold_kw,
     threshold_basis,
+    threshold_meter_id,
+    demand_window,
+    averaging_minutes,
     probability,
     peak_p10_kw,
     peak_p50_kw,
     peak_p90_kw,
     level,
     billing_period,
-    incumbent_peak_kw
+    incumbent_peak_kw,
+    own_p50_kw
 from {{ source('flexibility', 'demand_peaks') }}
