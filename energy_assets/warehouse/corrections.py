@@ -135,7 +135,7 @@ def _append_readings(
     with registered(con, frame):
         row = first_row(
             con,
-            f"""INSERT INTO {table.qualified}
+            f"""INSERT INTO {table.qualified} BY NAME
             WITH old AS (
                 SELECT * FROM {table.qualified} old
                 WHERE interval_start_utc BETWEEN $low AND $high
@@ -171,7 +171,7 @@ def _append_versions(con: duckdb.DuckDBPyConnection, table: Table, frame: pl.Dat
     with registered(con, frame):
         row = first_row(
             con,
-            f"""INSERT INTO {table.qualified}
+            f"""INSERT INTO {table.qualified} BY NAME
             WITH old AS (
                 SELECT * FROM {table.qualified} WHERE "{time}" BETWEEN $low AND $high
                 QUALIFY row_number() OVER (PARTITION BY {partition} ORDER BY known_at_utc DESC) = 1

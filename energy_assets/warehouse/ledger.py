@@ -79,5 +79,5 @@ def write_rejected(
         load_id=pl.lit(load_id, dtype=pl.Int64), loaded_at_utc=pl.lit(received_at).cast(pl.Datetime("us", "UTC")),
     )  # fmt: skip
     con.register("rejected", TABLES["raw.rejected_rows"].conform(frame).to_arrow())
-    con.execute("INSERT INTO raw.rejected_rows SELECT * FROM rejected ORDER BY file_row, table_name, reason")
+    con.execute("INSERT INTO raw.rejected_rows BY NAME SELECT * FROM rejected ORDER BY file_row, table_name, reason")
     con.unregister("rejected")

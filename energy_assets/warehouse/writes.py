@@ -18,12 +18,24 @@ from energy_assets.warehouse.connection import first_row
 
 
 def ensure_tables(con: duckdb.DuckDBPyConnection, tables: Iterable[Table]) -> None:
-    """Creates what is missing and writes descriptions. Costs next to nothing where all is there."""
-    present = {r[0] for r in con.execute("SELECT schema_name || '.' || table_name FROM duckdb_tables()").fetchall()}
+    """Creates what is missing and writes descriptions. Costs next to nothing where all is there.
+
+    A table of before gets the columns that it does not have yet, null in the rows that it has.
+    """
+    present = dict(
+        con.execute(
+            "SELECT schema_name || '.' || table_name, list(column_name) FROM duckdb_columns() GROUP BY 1"
+        ).fetchall()
+    )
     for table in tables:
-        if table.qualified not in present:
-            for statement in table.ddl():
-                con.execute(statement)
+        columns = present.get(table.qualified, [])
+        if set(table.by_name) <= set(columns):
+            continue
+        if columns:
+            for column in table.columns:
+                con.execute(f'ALTER TABLE {table.qualified} ADD COLUMN IF NOT EXISTS "{column.name}" {column.type}')
+        for statement in table.ddl():
+            con.execute(statement)
 
 
 @contextmanager
@@ -45,7 +57,7 @@ def append_new(con: duckdb.DuckDBPyConnection, table: Table, frame: pl.DataFrame
     with registered(con, frame):
         return _inserted(
             con,
-            f"INSERT INTO {table.qualified} SELECT * FROM incoming "
+            f"INSERT INTO {table.qualified} BY NAME SELECT * FROM incoming "
             f"WHERE NOT EXISTS (SELECT 1 FROM {table.qualified} old WHERE {on}{_range(table, frame)}) "
             f"ORDER BY {_names(table.key)}",
         )
@@ -66,7 +78,7 @@ def append_revisions(con: duckdb.DuckDBPyConnection, table: Table, frame: pl.Dat
     with registered(con, frame):
         return _inserted(
             con,
-            f"""INSERT INTO {table.qualified}
+            f"""INSERT INTO {table.qualified} BY NAME
             SELECT incoming.* REPLACE (coalesce(old.revision + 1, 0)::INTEGER AS revision)
             FROM incoming LEFT JOIN (
                 SELECT * FROM {table.qualified} old WHERE TRUE{_range(table, frame)}
@@ -90,7 +102,7 @@ def replace_by_key(con: duckdb.DuckDBPyConnection, table: Table, frame: pl.DataF
             f"WHERE NOT EXISTS (SELECT 1 FROM {table.qualified} old WHERE {on} AND {same})"
         )
     con.execute(f"DELETE FROM {table.qualified} old USING changed incoming WHERE {on}")
-    count = _inserted(con, f"INSERT INTO {table.qualified} SELECT * FROM changed ORDER BY {_names(table.key)}")
+    count = _inserted(con, f"INSERT INTO {table.qualified} BY NAME SELECT * FROM changed ORDER BY {_names(table.key)}")
     con.execute("DROP TABLE changed")
     return count
 

@@ -142,3 +142,20 @@ def test_a_second_writer_waits_and_then_says_who_holds_the_file(warehouse: Wareh
         holder.join()
     with warehouse.connect() as con:
         assert con.execute("SELECT current_setting('TimeZone')").fetchall() == [("UTC",)]
+
+
+def test_a_table_of_before_gets_its_new_columns_and_takes_rows_in_any_order(warehouse: Warehouse) -> None:
+    old = [c for c in FORECASTS.columns if c.name not in ("quality", "lead_minutes")]
+    columns = ", ".join(f'"{c.name}" {c.type}' for c in reversed(old))
+    with warehouse.transaction() as con:
+        con.execute(f"CREATE SCHEMA forecasts; CREATE TABLE {FORECASTS.qualified} ({columns})")
+        con.execute(f"INSERT INTO {FORECASTS.qualified} BY NAME SELECT 'of before' AS meter_id")
+        ensure_tables(con, [FORECASTS])
+        append_revisions(con, FORECASTS, forecast_rows(2.0))
+    rows = warehouse.frame(f"SELECT * FROM {FORECASTS.qualified}")
+    assert rows.filter(pl.col("meter_id") == "of before")["quality"].to_list() == [None]
+    new = rows.filter(pl.col("meter_id") != "of before")
+    assert FORECASTS.conform(new.select(FORECASTS.polars_schema.names())).height == new.height
+    assert new["demand_kwh"].to_list() == forecast_rows(2.0)["demand_kwh"].to_list()
+    comments = warehouse.frame("SELECT comment FROM duckdb_columns() WHERE column_name = 'lead_minutes'")
+    assert comments["comment"].null_count() == 0
