@@ -1,118 +1,130 @@
-"""A reference held back: what each meter would draw had nothing changed since some weeks ago.
+"""A reference held back: what each meter would draw had nothing changed for some weeks.
 
-Belongs here: a regression on calendar and weather per meter, fitted anew for every week on what lay well before it.
+Belongs here: a regression on calendar and weather per meter, which for every week knows only what lay well before it.
 Does not belong here: what a week's residuals mean (`statistics.py`), thresholds.
 
-What is issued follows the errors of the last days, so a lasting change is gone from its residuals before two weeks
-have seen it. The reference knows no demand of the last weeks, and what it misses stays missed.
+What is issued follows the errors of the last days, so a lasting change is gone from its residuals before two weeks have
+seen it. The reference knows no demand of the last weeks: what it misses stays missed.
 """
 
 from __future__ import annotations
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-GAP_WEEKS = 4  # weeks before the one in question that the reference has not seen
-LEAST_WEEKS = 26  # of history before it
-YEAR_WEEKS = 52  # from so much history on it knows the time of the year
-HOUR_WAVES, YEAR_WAVES = 3, 2
+GAP_WEEKS = 4  # before a week that the reference has not seen: a drift has as long to be found
+LEAST_WEEKS = 20  # that it has to have seen
+LONG_WEEKS, YEAR_WEEKS = 80, 52  # a history of 80 weeks gives up those before which it had not seen a year
+REFIT_WEEKS = 4
 HEATING_C, COOLING_C = 15.0, 20.0
+MEMORIES = ("1h", "24h", "72h")  # over which temperatures are averaged: walls remember
 DAY_CLASSES = 5  # Tuesday to Thursday, Monday, Friday, Saturday, Sunday or holiday
-ALPHA = 1.0  # of the ridge, in hours
-MEMORIES = ("1h", "24h", "72h")  # over which the temperature is averaged: walls remember
-Matrix = np.ndarray
+HOUR_WAVES = 3
+YEAR_WAVES, SHAPE_WAVES = 6, 2  # of the level over the year, and of the day's shape
+ALPHA = 0.05  # of the ridge, in hours: enough for a solution
+COLUMNS = ("meter_id", "kind", "week", "interval_start_utc", "interval_end_utc", "local_hour", "demand_kwh",
+           "reference_kwh", "reference_start_utc", "reference_end_utc")  # fmt: skip
+Matrix = NDArray[np.float64]
 
 
 def held_back(frame: pl.DataFrame) -> pl.DataFrame:
-    """Demand beside a reference that was fitted on the weeks up to `GAP_WEEKS` before each week, meter by meter.
+    """Demand beside a reference that has not seen the last four weeks before it, meter by meter.
 
-    A ridge regression on hour x day class, on the time of the year x hour (from a year of history on), and on heating
-    and cooling degrees of the hour and the days before it x hour. A meter without temperatures takes the forecast that
-    somebody published of it in their place, if there is one: it is the only trace of the weather that is left.
+    A ridge regression on hour x day class, on the time of the year and of the day (from a year of history on), and on
+    heating and cooling degrees of the hour and the days before it x hour; fitted anew every fourth week. A meter without
+    temperatures takes the forecast that somebody published of it in their place, if there is one: it is the only trace of
+    the weather that is left.
 
-    All weeks of a meter cost one pass: normal equations are summed up week by week and solved once per week.
+    All weeks of a meter cost one pass: normal equations are summed up week by week and solved once per fit.
 
     Args:
         frame: meter_id, kind, interval_start_utc, interval_end_utc, local_date, local_hour, day_of_week (1 = Monday),
-            is_holiday, demand_kwh, temperature_c, published_kwh; the last three may be null. One row per hour, those
-            without demand too.
+            is_holiday, demand_kwh, temperature_c, published_kwh (the last four may be null); a row per hour, without
+            demand too.
 
     Returns:
-        meter_id, kind, week (its Monday, a local date), interval_start_utc, interval_end_utc, local_hour, demand_kwh,
-        reference_kwh, reference_start_utc, reference_end_utc; weeks with fewer than 30 weeks of history are left out.
+        `COLUMNS`, sorted by meter and time; `week` is the local Monday. Weeks before which the reference had seen too
+        little are left out.
     """
     rows = frame.sort("meter_id", "interval_start_utc").with_columns(
-        week=pl.col("local_date").dt.truncate("1w"), weather_kwh=pl.col("published_kwh"),
-        **{
-            f"temperature_{memory}": pl.col("temperature_c")
-            .rolling_mean_by("interval_start_utc", memory).over("meter_id")
-            for memory in MEMORIES
-        },
+        pl.col("demand_kwh", "temperature_c", "published_kwh").cast(pl.Float64),
+        week=pl.col("local_date").dt.truncate("1w"),
+    )
+    hour = pl.col("interval_start_utc")
+    rows = rows.with_columns(
+        pl.col("temperature_c").rolling_mean_by(hour, memory).over("meter_id").alias(memory) for memory in MEMORIES
+    )
+    with threadpool_limits(limits=1, user_api="blas"):  # small systems: more threads only wait for each other
+        parts = [_of_one(part) for part in rows.partition_by("meter_id", maintain_order=True)]
+    empty = rows.clear().with_columns(
+        reference_kwh=pl.lit(0.0), reference_start_utc=hour, reference_end_utc=hour
     )  # fmt: skip
-    parts = [_of_one(part) for part in rows.partition_by("meter_id", maintain_order=True)]
-    kept = ("meter_id", "kind", "week", "interval_start_utc", "interval_end_utc", "local_hour", "demand_kwh",
-            "reference_kwh", "reference_start_utc", "reference_end_utc")  # fmt: skip
-    return pl.concat([p.select(kept) for p in parts]) if parts else pl.DataFrame(schema=dict.fromkeys(kept, pl.Null))
+    return pl.concat([empty, *parts]).select(COLUMNS)
 
 
 def _of_one(rows: pl.DataFrame) -> pl.DataFrame:
-    demand = rows["demand_kwh"].cast(pl.Float64).to_numpy()
-    scale = float(np.nanmean(np.abs(demand))) if np.isfinite(demand).any() else 1.0
-    scale = scale or 1.0
-    calendar, year, weather = _terms(rows, scale)
-    terms = np.concatenate([calendar, weather, year], axis=1)
-    number = rows["week"].rank("dense").to_numpy() - 1
-    first = np.searchsorted(number, np.arange(number.max() + 2))
+    demand = rows["demand_kwh"].to_numpy()
+    scale = float(rows["demand_kwh"].abs().mean() or 1.0)  # type: ignore[arg-type]
+    steady, of_year = _terms(rows, scale)
+    terms = np.concatenate([steady, of_year], axis=1)
     usable = np.isfinite(demand) & np.isfinite(terms).all(axis=1)
-    terms, said = np.where(np.isfinite(terms), terms, np.nan), np.full(len(demand), np.nan)
-    size, young = terms.shape[1], terms.shape[1] - year.shape[1]
+    number = rows["week"].rank("dense").cast(pl.Int64).to_numpy() - 1
+    first = np.searchsorted(number, np.arange(number[-1] + 2))
+    weeks, size = len(first) - 1, terms.shape[1]
+    least = YEAR_WEEKS if weeks >= LONG_WEEKS else LEAST_WEEKS
     gram, moment = np.zeros((size, size)), np.zeros(size)
-    weeks = len(first) - 1
-    for week in range(weeks):  # weeks, not rows: each adds its sums and asks for one solution
-        seen = week - GAP_WEEKS  # the weeks before this one are in the sums
-        if seen > 0:
-            add = slice(first[seen - 1], first[seen])
-            known = terms[add][usable[add]]
-            gram += known.T @ known
-            moment += known.T @ (demand[add][usable[add]] / scale)
-        if seen < LEAST_WEEKS:
+    said = np.full(len(demand), np.nan)
+    solved = np.zeros(0)
+    for week in range(GAP_WEEKS + 1, weeks):  # weeks, not rows
+        seen = week - GAP_WEEKS
+        added = slice(first[seen - 1], first[seen])
+        known = terms[added][usable[added]]
+        gram += known.T @ known
+        moment += known.T @ (demand[added][usable[added]] / scale)
+        if seen < least:
             continue
-        used = size if seen >= YEAR_WEEKS else young
-        solved = np.linalg.solve(gram[:used, :used] + ALPHA * np.eye(used), moment[:used])
-        ask = slice(first[week], first[week + 1])
-        said[ask] = np.maximum(terms[ask, :used] @ solved, 0.0) * scale
-    start = rows["interval_start_utc"][0]
-    seen_until = pl.Series(first[np.maximum(number - GAP_WEEKS, 0)])
+        if not len(solved) or week % REFIT_WEEKS == 0:
+            used = size if seen >= YEAR_WEEKS else steady.shape[1]
+            solved = np.linalg.solve(gram[:used, :used] + ALPHA * np.eye(used), moment[:used])
+        asked = slice(first[week], first[week + 1])
+        said[asked] = np.maximum(terms[asked, : len(solved)] @ solved, 0.0) * scale
     return rows.with_columns(
-        reference_kwh=pl.Series(said, dtype=pl.Float64).fill_nan(None),
-        reference_start_utc=pl.lit(start),
-        reference_end_utc=rows["interval_start_utc"].gather(seen_until),
-    ).filter(pl.int_range(pl.len()) >= first[min(LEAST_WEEKS + GAP_WEEKS, weeks)])
+        reference_kwh=pl.Series(said).fill_nan(None),
+        reference_start_utc=pl.col("interval_start_utc").first(),
+        reference_end_utc=rows["interval_start_utc"].gather(first[np.maximum(number - GAP_WEEKS, 0)]),
+    ).filter(pl.int_range(pl.len()) >= first[min(least + GAP_WEEKS, weeks)])
 
 
-def _terms(rows: pl.DataFrame, scale: float) -> tuple[Matrix, Matrix, Matrix]:
-    """Calendar, time of the year and weather: (hours, terms) each."""
+def _terms(rows: pl.DataFrame, scale: float) -> tuple[Matrix, Matrix]:
+    """Calendar and weather, and the time of the year: (hours, terms) each."""
     hour = rows["local_hour"].cast(pl.Int64).to_numpy()
     weekday = pl.col("day_of_week")
-    classes = rows.select(
+    day_class = rows.select(
         pl.when(pl.col("is_holiday").fill_null(value=False) | (weekday == 7)).then(4)
         .when(weekday == 6).then(3).when(weekday == 5).then(2).when(weekday == 1).then(1).otherwise(0)
     ).to_series().to_numpy()  # fmt: skip
     calendar = np.zeros((rows.height, 24 * DAY_CLASSES))
-    calendar[np.arange(rows.height), classes * 24 + hour] = 1.0
+    calendar[np.arange(rows.height), day_class * 24 + hour] = 1.0
     of_day = _waves(hour / 24, HOUR_WAVES)
-    of_year = _waves(rows["local_date"].dt.ordinal_day().to_numpy() / 365.25, YEAR_WAVES)[:, 1:]
+    year = rows["local_date"].dt.ordinal_day().to_numpy() / 365.25
+    shapes = _products(of_day[:, 1:], _waves(year, SHAPE_WAVES)[:, 1:])
+    weather = _products(of_day, _weather(rows, scale))
+    return np.concatenate([calendar, weather], axis=1), np.concatenate([_waves(year, YEAR_WAVES)[:, 1:], shapes], axis=1)
+
+
+def _weather(rows: pl.DataFrame, scale: float) -> Matrix:
     if rows["temperature_c"].count() >= rows.height / 2:
-        kept = rows.select(f"temperature_{memory}" for memory in MEMORIES).to_numpy()
-        weather = np.concatenate([np.maximum(HEATING_C - kept, 0), np.maximum(kept - COOLING_C, 0)], axis=1) / 10
-    elif rows["published_kwh"].count() >= rows.height / 2:
-        weather = rows.select(pl.col("published_kwh").cast(pl.Float64) / scale).to_numpy()
-    else:
-        weather = np.zeros((rows.height, 0))
-    return calendar, _products(of_day, of_year), _products(of_day, weather)
+        kept = rows.select(MEMORIES).to_numpy()
+        return np.concatenate([np.maximum(HEATING_C - kept, 0), np.maximum(kept - COOLING_C, 0)], axis=1) / 10
+    if rows["published_kwh"].count() >= rows.height / 2:
+        return np.asarray(rows.select("published_kwh").to_numpy() / scale)
+    return np.zeros((rows.height, 0))
 
 
 def _waves(share: Matrix, count: int) -> Matrix:
+    """1, and sines and cosines of a cycle."""
     angles = 2 * np.pi * share[:, None] * np.arange(1, count + 1)
     return np.concatenate([np.ones((len(share), 1)), np.sin(angles), np.cos(angles)], axis=1)
 

@@ -1,4 +1,4 @@
-"""What a week says about drift: a few numbers per meter and week, per kind of meter too.
+"""What two weeks say about drift: a few numbers per meter, and per kind of meter, week by week.
 
 Belongs here: statistics of residuals and of issued quantiles. Does not belong here: what is usual (`thresholds.py`),
 the reference.
@@ -6,123 +6,144 @@ the reference.
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import numpy as np
 import polars as pl
 
 LEVEL, SHAPE, SPREAD = "level", "hour_shape", "spread"
 REFERENCE, FORECAST = "reference", "forecast"
-LEAST_HOURS = 120  # of a week's 168 that have to be measured
+WINDOW_WEEKS = 2
+LEAST_SHARE = 0.7  # of a window's hours that have to be measured
+BASE_WEEKS, LEAST_BASE_WEEKS, GAP_WEEKS = 13, 4, 4  # a quarter that ended four weeks before is what a change is from
 BLOCK_HOURS = 4  # a change of the day's shape lasts a few hours
 FARTHEST = 2.5  # standard deviations that an hour beyond the outermost quantiles counts
-COLUMNS = ("meter_id", "kind", "week", "column_name", "method", "value")
 SERIES = ["meter_id", "kind", "week"]
+COLUMNS = (*SERIES, "column_name", "method", "value")
 
 
 def residual_statistics(residuals: pl.DataFrame) -> pl.DataFrame:
-    """Level, hour shape and spread of the residuals of each meter's weeks, and of each kind's (`all:<kind>`).
+    """Level, hour shape and spread of the residuals of each meter, and of each kind (`all:<kind>`).
 
-    - `level`: sum of residuals over the sum of the reference.
-    - `hour_shape`: the week's mean residual by local hour, less its mean, relative to the reference's mean; of that the
-      largest magnitude of a mean over four hours in a row (23 and 0 o'clock are neighbours).
+    Of the two weeks that end with `week`:
+
+    - `level`: sum of the residuals over the sum of the reference.
+    - `hour_shape`: mean residual by local hour less its mean, relative to the reference's mean; of that the largest
+      magnitude of a mean over four hours in a row (23 and 0 o'clock are neighbours).
     - `spread`: logarithm of the residuals' standard deviation relative to the reference's mean.
 
-    A kind's level and spread are the medians of its meters', its shape is that of the median residuals by hour: what
-    happens to one meter alone is not the kind's.
+    Each is the change from the median of the quarter that ended four weeks before: slow growth is no drift, and a drift
+    that has lasted for a quarter is the new normal. A kind's level and spread are the medians of its meters', its shape
+    is that of their median residuals by hour: what happens to one meter alone is not the kind's.
 
     Args:
         residuals: as `reference.held_back` returns them; hours without demand do not count.
 
     Returns:
-        `COLUMNS` with column_name `reference`, sorted; weeks with fewer than 120 measured hours are left out.
+        `COLUMNS` with column_name `reference`, sorted; windows with less than 70 % of their hours are left out.
     """
-    known = residuals.filter(pl.col("demand_kwh").is_finite(), pl.col("reference_kwh").is_finite()).with_columns(
-        residual=pl.col("demand_kwh") - pl.col("reference_kwh")
-    )
+    known = residuals.filter(pl.col("demand_kwh").is_finite(), pl.col("reference_kwh").is_finite())
+    known = _windows(known.with_columns(residual=pl.col("demand_kwh") - pl.col("reference_kwh")))
     mean = pl.col("reference_kwh").mean().clip(lower_bound=1e-9)
-    weeks = (
-        known.group_by(SERIES)
-        .agg(
-            hours=pl.len(), mean=mean, level=pl.col("residual").mean() / mean,
+    windows = _full(
+        known.group_by(SERIES).agg(
+            hours=pl.len(),
+            mean=mean,
+            level=pl.col("residual").mean() / mean,
             spread=(pl.col("residual").std() / mean).clip(lower_bound=1e-6).log(),
         )
-        .filter(pl.col("hours") >= LEAST_HOURS)
-    )  # fmt: skip
-    hours = known.group_by(*SERIES, "local_hour").agg(pl.col("residual").mean()).join(weeks, on=SERIES)
-    by_hour = hours.select(*SERIES, "local_hour", residual=pl.col("residual") / pl.col("mean"))
+    )
+    by_hour = known.group_by(*SERIES, "local_hour").agg(pl.col("residual").mean()).join(windows, on=SERIES)
+    by_hour = by_hour.select(*SERIES, "local_hour", residual=pl.col("residual") / pl.col("mean"))
     every = pl.concat([by_hour, _of_kind(by_hour, [*SERIES, "local_hour"], ["residual"])])
-    both = pl.concat([weeks.select(*SERIES, LEVEL, SPREAD), _of_kind(weeks, SERIES, [LEVEL, SPREAD])])
-    return _long(both.join(_shape(every), on=SERIES), REFERENCE, [LEVEL, SHAPE, SPREAD])
+    both = pl.concat([windows.select(*SERIES, LEVEL, SPREAD), _of_kind(windows, SERIES, [LEVEL, SPREAD])])
+    changes = both.sort(SERIES).with_columns(_change(LEVEL), _change(SPREAD))
+    return _long(changes.join(_shape(every), on=SERIES), REFERENCE, [LEVEL, SHAPE, SPREAD])
 
 
 def forecast_statistics(forecasts: pl.DataFrame, actuals: pl.DataFrame) -> pl.DataFrame:
-    """Level and spread of what came true within the quantiles that were issued, per meter and kind and week.
+    """Level and spread of what came true within the quantiles that were issued, per meter and kind.
 
     The probability integral transform (Dawid, 1984) as a standard normal score: the place of the actual among the
     quantiles, straight lines between them, beyond the outermost at most 2.5 standard deviations. Of a calibrated
-    forecast the scores have mean 0 (`level`) and standard deviation 1 (`spread`, its logarithm).
+    forecast the scores have mean 0 (`level`) and standard deviation 1 (`spread`, its logarithm). Windows and changes
+    are those of `residual_statistics`.
 
     Args:
-        forecasts: meter_id, kind, week, interval_start_utc, quantile, demand_kwh; one forecast per interval.
+        forecasts: meter_id, kind, week, interval_start_utc, quantile, demand_kwh; one forecast per interval, with the
+            same quantiles everywhere, three at least.
         actuals: meter_id, interval_start_utc, demand_kwh; nulls do not count.
 
     Returns:
         `COLUMNS` with column_name `forecast`, sorted.
     """
+    known = actuals.filter(pl.col("demand_kwh").is_finite())
+    known = known.select("meter_id", "interval_start_utc", actual_kwh="demand_kwh")
+    joined = forecasts.join(known, on=["meter_id", "interval_start_utc"])
+    levels = joined["quantile"].unique().sort().to_list()
+    names = [str(level) for level in levels]
+    wide = (
+        joined.with_columns(pl.col("quantile").cast(pl.String))
+        .pivot("quantile", index=[*SERIES, "interval_start_utc", "actual_kwh"], values="demand_kwh")
+        .drop_nulls()
+        .sort(*SERIES, "interval_start_utc")
+    )
+    score = _normal_scores(wide["actual_kwh"].to_numpy(), wide.select(names).to_numpy(), np.array(levels))
+    scored = _windows(wide.select(SERIES).with_columns(score=pl.Series(score, dtype=pl.Float64)))
+    spread = pl.col("score").std().clip(lower_bound=1e-6).log()
+    windows = _full(scored.group_by(SERIES).agg(hours=pl.len(), level=pl.col("score").mean(), spread=spread))
+    both = pl.concat([windows.select(*SERIES, LEVEL, SPREAD), _of_kind(windows, SERIES, [LEVEL, SPREAD])])
+    return _long(both.sort(SERIES).with_columns(_change(LEVEL), _change(SPREAD)), FORECAST, [LEVEL, SPREAD])
+
+
+def _normal_scores(actual: np.ndarray, values: np.ndarray, levels: np.ndarray) -> np.ndarray:
+    """The place of each actual (hours,) among quantiles (hours, levels), in standard deviations."""
     from scipy.stats import norm  # a second of import that loading the package should not cost
 
-    keys = [*SERIES, "interval_start_utc"]
-    levels = forecasts["quantile"].unique().sort()
-    known = actuals.filter(pl.col("demand_kwh").is_finite()).select(
-        "meter_id", "interval_start_utc", actual_kwh="demand_kwh"
-    )
-    wide = (
-        forecasts.with_columns(name=pl.format("q{}", pl.col("quantile").rank("dense")))
-        .pivot("name", index=keys, values="demand_kwh", aggregate_function="last")
-        .join(known, on=["meter_id", "interval_start_utc"])
-        .drop_nulls()
-        .sort(keys)
-    )
-    if wide.is_empty() or len(levels) < 3:
-        return _long(wide.select(SERIES).with_columns(level=0.0, spread=0.0).clear(), FORECAST, [LEVEL, SPREAD])
-    values = np.maximum.accumulate(wide.select(f"q{i + 1}" for i in range(len(levels))).to_numpy(), axis=1)
-    scores = norm.ppf(levels.to_numpy())
-    actual = wide["actual_kwh"].to_numpy()
-    place = np.clip((values <= actual[:, None]).sum(axis=1), 1, len(levels) - 1)  # of the line that it lies on
+    if not len(actual):
+        return actual
+    at = norm.ppf(levels)
+    line = np.clip((values <= actual[:, None]).sum(axis=1), 1, len(levels) - 1)
     row = np.arange(len(actual))
-    low, high = values[row, place - 1], values[row, place]
+    low, high = values[row, line - 1], values[row, line]
     share = (actual - low) / np.maximum(high - low, 1e-9)
-    score = scores[place - 1] + share * (scores[place] - scores[place - 1])
-    scored = wide.select(SERIES).with_columns(score=pl.Series(np.clip(score, -FARTHEST, FARTHEST)))
-    weeks = (
-        scored.group_by(SERIES)
-        .agg(hours=pl.len(), level=pl.col("score").mean(), spread=pl.col("score").std().clip(lower_bound=1e-6).log())
-        .filter(pl.col("hours") >= LEAST_HOURS)
-    )
-    both = pl.concat([weeks.select(*SERIES, LEVEL, SPREAD), _of_kind(weeks, SERIES, [LEVEL, SPREAD])])
-    return _long(both, FORECAST, [LEVEL, SPREAD])
+    return np.clip(at[line - 1] + share * (at[line] - at[line - 1]), -FARTHEST, FARTHEST)
+
+
+def _windows(rows: pl.DataFrame) -> pl.DataFrame:
+    """Each week with the weeks before it, under the last one's name."""
+    weeks = rows.select(SERIES).unique()
+    later = [rows.with_columns(pl.col("week") + timedelta(weeks=back)) for back in range(1, WINDOW_WEEKS)]
+    return pl.concat([rows, *(part.join(weeks, on=SERIES, how="semi") for part in later)])
+
+
+def _full(windows: pl.DataFrame) -> pl.DataFrame:
+    return windows.filter(pl.col("hours") >= LEAST_SHARE * 7 * 24 * WINDOW_WEEKS)
 
 
 def _of_kind(frame: pl.DataFrame, keys: list[str], values: list[str]) -> pl.DataFrame:
     """Medians over the meters of a kind."""
-    rest = [key for key in keys if key != "meter_id"]
-    medians = frame.group_by(rest).agg(pl.col(values).median())
+    medians = frame.group_by([key for key in keys if key != "meter_id"]).agg(pl.col(values).median())
     return medians.with_columns(meter_id=pl.concat_str(pl.lit("all:"), "kind")).select(*keys, *values)
 
 
+def _change(name: str) -> pl.Expr:
+    """From the base, which is null as long as it has too few weeks; rows are sorted by series and week."""
+    base = pl.col(name).shift(GAP_WEEKS + 1).rolling_median(BASE_WEEKS, min_samples=LEAST_BASE_WEEKS)
+    return pl.col(name) - base.over("meter_id")
+
+
 def _shape(by_hour: pl.DataFrame) -> pl.DataFrame:
-    """Largest deviation of a block of hours from the week's mean."""
-    wide = by_hour.sort(*SERIES, "local_hour").pivot("local_hour", index=SERIES, values="residual")
-    matrix = wide.drop(SERIES).select(pl.all().fill_null(0.0)).to_numpy()
-    order = np.argsort([int(name) for name in wide.drop(SERIES).columns])
-    profile = matrix[:, order] - matrix.mean(axis=1, keepdims=True)
-    blocks = sum(np.roll(profile, shift, axis=1) for shift in range(BLOCK_HOURS)) / BLOCK_HOURS
-    return wide.select(SERIES).with_columns(pl.Series(SHAPE, np.abs(blocks).max(axis=1), dtype=pl.Float64))
+    """Largest change of a block of hours in how far it is off the window's mean."""
+    wide = by_hour.sort(*SERIES, "local_hour").pivot("local_hour", index=SERIES, values="residual").sort(SERIES)
+    names = sorted((name for name in wide.columns if name not in SERIES), key=int)
+    changes = wide.with_columns(pl.col(names) - pl.mean_horizontal(names)).with_columns(_change(n) for n in names)
+    profile = changes.select(names).to_numpy()
+    blocks = np.mean([np.roll(profile, shift, axis=1) for shift in range(BLOCK_HOURS)], axis=0)
+    largest = np.abs(blocks).max(axis=1) if names else np.zeros(0)
+    return changes.select(SERIES).with_columns(pl.Series(SHAPE, largest, dtype=pl.Float64).fill_nan(None))
 
 
 def _long(frame: pl.DataFrame, column: str, methods: list[str]) -> pl.DataFrame:
-    return (
-        frame.unpivot(methods, index=SERIES, variable_name="method")
-        .with_columns(column_name=pl.lit(column))
-        .select(COLUMNS)
-        .sort("meter_id", "column_name", "method", "week")
-    )
+    long = frame.unpivot(methods, index=SERIES, variable_name="method").with_columns(column_name=pl.lit(column))
+    return long.drop_nulls("value").select(COLUMNS).sort("meter_id", "column_name", "method", "week")
