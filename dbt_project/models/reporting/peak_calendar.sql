@@ -48,6 +48,10 @@ prices as (
         and (charges.valid_to_utc is null or newest.window_start_utc < charges.valid_to_utc)
         and newest.issued_at_utc >= charges.known_at_utc
     group by newest.peak_id
+),
+
+verdicts as (
+    {{ newest_verdicts('peak') }}
 )
 
 select
@@ -90,7 +94,10 @@ select
     {{ local_time('outcomes.actual_peak_at_utc', 'newest.timezone') }} as actual_peak_hour_local,
     outcomes.size_error_kw,
     outcomes.hour_error,
-    newest.model_version
+    newest.model_version,
+    verdicts.verdict,
+    verdicts.verdict_reason
 from newest
 left join prices using (peak_id)
 left join {{ ref('stg_peak_outcomes') }} as outcomes using (peak_id)
+left join verdicts on newest.peak_id = verdicts.target_id
