@@ -6,13 +6,13 @@ Tables made by SQL are described in `dbt_project/` and nowhere else.
 
 from __future__ import annotations
 
-from energy_assets.contracts import anomalies, drift, flexibility, forecasts, raw, scores
+from energy_assets.contracts import anomalies, drift, flexibility, forecasts, load_shifting, raw, scores
 from energy_assets.contracts.types import Column, ContractError, Table
 
 __all__ = ["SCHEMAS", "TABLES", "Column", "ContractError", "Table", "table"]
 
 TABLES: dict[str, Table] = {
-    t.qualified: t for module in (raw, forecasts, flexibility, anomalies, scores, drift) for t in module.TABLES
+    t.qualified: t for module in (raw, forecasts, flexibility, load_shifting, anomalies, scores, drift) for t in module.TABLES
 }
 SCHEMAS: tuple[str, ...] = tuple(dict.fromkeys(t.schema for t in TABLES.values()))
 
