@@ -63,7 +63,7 @@ def inject(
 ) -> Injected:
     """One fault per meter and slot of days from `since` to `until`, the kinds in turn; the same seed, the same faults.
 
-    A `dst_fold` happens where the meter's clock changes within its slot, and not at all elsewhere.
+    A `dst_fold` takes every other slot in which the meter's clock changes, and happens nowhere else.
 
     Args:
         readings: one version per interval: meter_id, interval_start_utc, interval_end_utc, known_at_utc, energy_kwh and
@@ -72,7 +72,7 @@ def inject(
         seed: of everything random.
         since: first slot begins here; readings before are left as they are.
         until: no slot ends later.
-        kinds: some of `KINDS`.
+        kinds: some of `KINDS`; they come in turn.
         slot_days: length of a slot; long faults end two days before it does.
 
     Raises:
@@ -84,7 +84,7 @@ def inject(
     slots = int((until - since) / timedelta(days=slot_days))
     if slots < 1:
         raise ValueError(f"no slot of {slot_days} days fits between {since.isoformat()} and {until.isoformat()}")
-    truth = _placed(_drawn(meters, kinds, slots, seed, since, slot_days), readings, meters)
+    truth = _placed(_drawn(meters, kinds, slots, seed, since, slot_days), readings, meters, "dst_fold" in kinds)
     rows = (
         readings.sort(*_KEY)
         .join_asof(
@@ -121,7 +121,8 @@ def _drawn(
     ids = meters["meter_id"].sort().to_list()
     n = len(ids) * slots
     # the kinds in turn, in an order that differs from meter to meter
-    kind = np.array([kinds[i % len(kinds)] for i in rng.permutation(n)])
+    in_turn = [k for k in kinds if k != "dst_fold"] or ["dst_fold"]
+    kind = np.array([in_turn[i % len(in_turn)] for i in rng.permutation(n)])
     shortest, longest, low, high = (np.array([FAULTS[k][i] for k in kind]) for i in range(4))
     hours = np.minimum(shortest + (longest - shortest) * rng.random(n), (slot_days - 4) * 24.0)
     first_h = 24.0 + rng.random(n) * np.maximum(slot_days * 24.0 - 72.0 - hours, 0.0)
@@ -145,12 +146,13 @@ def _drawn(
             "magnitude": magnitude,
             "mode": (coin * 2).astype(np.int64),
             "turn": rng.integers(0, 3, n),
+            "folds": rng.random(n) < 0.5,
         },
         schema_overrides={"slot_start": UTC_TIME},
     ).with_columns(slot_end=pl.col("slot_start") + timedelta(days=slot_days))
 
 
-def _placed(drawn: pl.DataFrame, readings: pl.DataFrame, meters: pl.DataFrame) -> pl.DataFrame:
+def _placed(drawn: pl.DataFrame, readings: pl.DataFrame, meters: pl.DataFrame, folds: bool) -> pl.DataFrame:
     """The truth: starts and ends on the meters' grid, folds where the clock changes."""
     length = readings.group_by("meter_id").agg(
         step=(pl.col("interval_end_utc") - pl.col("interval_start_utc")).min().dt.total_minutes()
@@ -165,15 +167,24 @@ def _placed(drawn: pl.DataFrame, readings: pl.DataFrame, meters: pl.DataFrame) -
         .filter(pl.col("change").dt.total_seconds().abs() == 3600)
         .select("meter_id", "change", fold_utc="interval_start_utc")
     )
-    is_fold = pl.col("kind") == "dst_fold"
-    plain = drawn.filter(~is_fold).join(length, on="meter_id").with_columns(start_utc=start, end_utc=start + steps * step)
-    autumn = pl.col("change").dt.total_seconds() < 0
-    folded = (
-        drawn.filter(is_fold)
+    slot = ["meter_id", "slot_start"]
+    changes = (
+        drawn.filter(pl.col("folds") & folds)
         .join(fold, on="meter_id")
         .filter(pl.col("fold_utc").is_between("slot_start", "slot_end", closed="left"))
+    )
+    plain = (
+        drawn.filter(pl.col("kind") != "dst_fold")
+        .join(changes, on=slot, how="anti")
+        .join(length, on="meter_id")
+        .with_columns(start_utc=start, end_utc=start + steps * step)
+    )
+    autumn = pl.col("change").dt.total_seconds() < 0
+    folded = (
         # in autumn the second pass is gone, added to the first, or a copy of it; in spring a row fills the hour
-        .with_columns(start_utc="fold_utc", mode=pl.when(autumn).then(pl.col("turn")).otherwise(3))
+        changes.with_columns(
+            start_utc="fold_utc", kind=pl.lit("dst_fold"), mode=pl.when(autumn).then("turn").otherwise(3)
+        )
         .with_columns(
             start_utc=pl.when(pl.col("mode") == 1).then(pl.col("start_utc") - timedelta(hours=1)).otherwise("start_utc"),
             end_utc=pl.col("start_utc") + timedelta(hours=1),

@@ -10,9 +10,11 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
-from energy_assets.contracts import table
 from energy_assets.monitoring.anomalies import contextual, events, rules
+from energy_assets.monitoring.anomalies.clock_shift import clock_shift
 from energy_assets.monitoring.anomalies.expectation import Sight, with_expectation
+from energy_assets.monitoring.anomalies.level_shift import level_shift
+from energy_assets.monitoring.anomalies.night_baseload import night_baseload
 
 _HOUR = ["meter_id", "interval_start_utc"]
 
@@ -102,8 +104,10 @@ def flagged_hours(
     for rule in _naming(refused, issued_at):
         flagged = _at_factor(rule(seen), sensitivities)
         named = pl.concat([named, flagged.join(named.select(_HOUR), on=_HOUR, how="anti")])
-    rest = contextual.contextual(hours, meters, named.select(_HOUR), window_start)
-    every = pl.concat([*(_at_factor(f, sensitivities) for f in (*found, rest)), named])
+    claimed = named.select(_HOUR)
+    found += [persists(hours, claimed) for persists in (level_shift, clock_shift, night_baseload)]
+    found.append(contextual.contextual(hours, meters, claimed, window_start))
+    every = pl.concat([*(_at_factor(f, sensitivities) for f in found), named])
     return _of_window(every, window_start)
 
 
@@ -111,8 +115,8 @@ def _naming(rejected: pl.DataFrame | None, issued_at: datetime) -> list[Callable
     """The rules that name an hour once, those that say most first."""
     return [
         lambda hours: rules.dst_fold(hours, rejected),
-        lambda hours: rules.register_fall(hours, rejected),
         rules.sentinel,
+        lambda hours: rules.register_fall(hours, rejected),
         rules.negative,
         rules.zero_run,
         rules.estimated_run,

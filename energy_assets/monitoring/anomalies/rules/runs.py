@@ -17,6 +17,7 @@ MIN_ZERO_HOURS = 3
 MIN_COPIED_HOURS = 6
 MIN_STRAIGHT_HOURS = 4
 MIN_DECLARED_HOURS = 25  # a day that is estimated and then corrected is the ordinary course of metering
+ROUNDING_KWH = 4e-6  # of values that are kept to six decimals
 RARE_SHARE = 0.1  # zero at an hour of the week is rare below this share of its past
 USUAL_PER_DAY = 1 / 14
 
@@ -64,7 +65,7 @@ def estimated_run(hours: pl.DataFrame) -> pl.DataFrame:
         )
         found.append(_unusual_runs(varied, "estimated_run", "copied", MIN_COPIED_HOURS, pl.col("run_hours")))
     step = value - before(value)
-    bend = (step - before(step)).abs() <= 1e-6 * value.abs()
+    bend = (step - before(step)).abs() <= 1e-6 * value.abs() + ROUNDING_KWH
     straight = (bend & (step.abs() > 1e-5 * value.abs()) & adjoins() & before(adjoins())).fill_null(value=False)
     runs = _with_runs(hours, straight & before(straight), straight)
     found.append(_unusual_runs(runs, "estimated_run", "straight", MIN_STRAIGHT_HOURS, pl.col("run_hours")))

@@ -5,6 +5,7 @@ Belongs here: one rule and its factors. Does not belong here: other changes of l
 
 from __future__ import annotations
 
+from itertools import pairwise
 from math import log10
 
 import polars as pl
@@ -16,7 +17,7 @@ from energy_assets.monitoring.anomalies.rules.parts import METER, past_quantile
 FACTORS = (4.0, 10.0, 100.0, 1000.0, 1e6)
 SCALE_WINDOW = 12
 LONG_WINDOW = 24  # for a factor of four at meters whose hours scatter
-_LOGS = tuple(sign * log10(f) for f in FACTORS for sign in (1, -1))
+_LOGS = tuple(sorted(sign * log10(f) for f in FACTORS for sign in (1, -1)))
 _FOUR = log10(4.0)
 
 
@@ -98,8 +99,8 @@ def _all_by_four(rows: pl.DataFrame) -> pl.Expr:
 def _nearest(median: pl.Expr) -> pl.Expr:
     """The log of the factor that is nearest to a median of logs."""
     best: pl.Expr = pl.lit(_LOGS[0])
-    for candidate in _LOGS[1:]:
-        best = pl.when((median - candidate).abs() < (median - best).abs()).then(candidate).otherwise(best)
+    for lower, upper in pairwise(_LOGS):
+        best = pl.when(median > (lower + upper) / 2).then(upper).otherwise(best)
     return pl.when(median.is_not_null()).then(best)
 
 
