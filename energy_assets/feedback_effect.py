@@ -66,7 +66,8 @@ class Effect:
     Attributes:
         first, last: local days that are forecast.
         statements: feedback_id, meter_id, kind, verdict, known_at_utc of those that could have an effect.
-        hours: hours of demand that differ at the end: kind, meter_id, hours.
+        hours: meter_id, and the hours that only one world learns from (left_out, brought_back) or both differently
+            (corrected).
         scores: scope (kind or meter), name, hours, and each metric `_without` and `_with`.
         alarms: kind (of anomaly), without, with; where the simulation knows the faults, false_without, false_with too.
     """

@@ -1,7 +1,8 @@
 """Nothing that became known after the issue time moves a feature, a model, a forecast or a peak by one bit.
 
 The poison goes into the raw tables themselves: corrections of the past, readings of the target day, weather, others'
-forecasts, exclusions and telemetry, all with wild values and all known from a second after the issue time or later.
+forecasts, exclusions, statements of people and telemetry, all with wild values and all known from a second after the
+issue time or later.
 """
 
 from __future__ import annotations
@@ -62,6 +63,16 @@ POISON = {
                $at::TIMESTAMPTZ + INTERVAL 1 SECOND AS decided_at_utc, 'exclude' AS action, NULL AS value_kwh,
                'decided too late' AS reason, {LOAD_ID} AS load_id
         FROM raw.meters""",
+    "statements of people": f"""
+        INSERT INTO raw.feedback BY NAME
+        SELECT 'late ' || coalesce(a.anomaly_id, m.meter_id) AS feedback_id, 'anomaly' AS target_type,
+               coalesce(a.anomaly_id, '-') AS target_id, m.meter_id,
+               $at::TIMESTAMPTZ - INTERVAL 20 DAY AS interval_start_utc,
+               $at::TIMESTAMPTZ - INTERVAL 15 DAY AS interval_end_utc,
+               'correct' AS verdict, 1e9 AS corrected_kwh, 'person' AS author,
+               $at::TIMESTAMPTZ - INTERVAL 1 DAY AS given_at_utc,
+               $at::TIMESTAMPTZ + INTERVAL 1 SECOND AS known_at_utc, TRUE AS use_for_training, {LOAD_ID} AS load_id
+        FROM raw.meters m LEFT JOIN monitoring.demand_anomalies a USING (meter_id)""",
     "telemetry": f"""
         INSERT INTO raw.telemetry
         SELECT * REPLACE (1e6 AS power_w, 999 AS temperature_c, 999 AS vibration_ms2, {LOAD_ID} AS load_id,
