@@ -36,6 +36,10 @@ UNION ALL
 SELECT target_type, target_id, meter_id, window_start_utc, window_end_utc
 FROM asked JOIN flexibility.demand_peaks ON target_type = 'peak' AND target_id = peak_id
 UNION ALL
+SELECT target_type, target_id, meter_id, least(from_start_utc, to_start_utc), greatest(from_end_utc, to_end_utc)
+FROM asked JOIN flexibility.load_shift_advice ON target_type = 'advice' AND target_id = advice_id
+WHERE to_start_utc IS NOT NULL
+UNION ALL
 SELECT target_type, target_id, meter_id, min(interval_start_utc), max(interval_end_utc)
 FROM (
     SELECT *, regexp_extract(target_id, '^(.*)@', 1) AS meter_id,

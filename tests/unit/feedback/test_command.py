@@ -43,10 +43,16 @@ def test_each_kind_of_target_has_its_words(settings: Settings) -> None:
         ),
         ("peak", "high", "incorrect", "--reason", "no peak was seen", "--not-for-training"),
         ("forecast", FORECAST, "unsure"),
+        ("advice", "later", "accepted"),
     ):
         done = call(settings, *arguments)
         assert done.exit_code == 0, done.output
-    assert verdicts(settings) == [("anomaly", "correct"), ("forecast", "unsure"), ("peak", "incorrect")]
+    assert verdicts(settings) == [
+        ("advice", "correct"),
+        ("anomaly", "correct"),
+        ("forecast", "unsure"),
+        ("peak", "incorrect"),
+    ]
     frame = Warehouse.of(settings).frame("SELECT * FROM raw.feedback WHERE target_type = 'anomaly'")
     assert (frame["interval_start_utc"][0] - START).total_seconds() == 3600
     assert not Warehouse.of(settings).frame("SELECT use_for_training FROM raw.feedback WHERE verdict = 'incorrect'")[

@@ -42,7 +42,12 @@ def kept(settings: Settings, sql: str = "SELECT * EXCLUDE (load_id) FROM raw.fee
 
 @pytest.mark.parametrize(
     ("target_type", "target_id", "until"),
-    [("anomaly", "odd", START + 3 * HOUR), ("peak", "high", START + HOUR), ("forecast", FORECAST, START + 3 * HOUR)],
+    [
+        ("anomaly", "odd", START + 3 * HOUR),
+        ("advice", "later", START + 3 * HOUR),
+        ("peak", "high", START + HOUR),
+        ("forecast", FORECAST, START + 3 * HOUR),
+    ],
 )
 def test_what_is_not_said_is_taken_from_the_target(
     settings: Settings, target_type: str, target_id: str, until: object
@@ -78,6 +83,7 @@ def test_what_is_not_said_is_taken_from_the_target(
             {"corrected_kwh": 1.0, "interval_start_utc": START + HOUR / 4},
             "start and end on the hour (UTC) are expected",
         ),
+        ({"target_type": "advice", "target_id": "later", "corrected_kwh": 1.0}, "an advice has no corrected value"),
         ({"verdict": "withdrawn"}, "supersedes_id: the id of the statement that is withdrawn is expected"),
         ({"supersedes_id": "nothing"}, "there is no statement nothing; `energy-assets feedback list` names them"),
         (

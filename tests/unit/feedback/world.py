@@ -23,6 +23,7 @@ HOUR = timedelta(hours=1)
 ISSUED_AT = datetime(2026, 3, 8, 8, tzinfo=UTC)
 FORECAST = "home@2026-03-08T08:00Z"
 DEFAULTS: dict[str, Any] = {
+    "DATE": START.date(),
     "VARCHAR": "-",
     "DOUBLE": 1.0,
     "BIGINT": 1,
@@ -49,7 +50,7 @@ def said(feedback_id: str, verdict: str, at: datetime, **more: Any) -> dict[str,
 
 
 def make(folder: Path) -> Settings:
-    """A warehouse in which an anomaly, a peak and a forecast of meter `home` are known."""
+    """A warehouse in which an anomaly, a peak, an advice and a forecast of meter `home` are known."""
     settings = Settings(warehouse=folder, clock=NOW)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "sources.yaml").write_text(yaml.safe_dump(SMALL))
@@ -61,6 +62,9 @@ def make(folder: Path) -> Settings:
              "start_utc": START, "end_utc": START + 3 * HOUR}),
             ("flexibility.demand_peaks", {"peak_id": "high", "meter_id": "home", "issued_at_utc": ISSUED_AT,
              "window_start_utc": START, "window_end_utc": START + HOUR}),
+            ("flexibility.load_shift_advice", {"advice_id": "later", "meter_id": "home", "local_date": START.date(),
+             "from_start_utc": START, "from_end_utc": START + 2 * HOUR, "to_start_utc": START + HOUR,
+             "to_end_utc": START + 3 * HOUR}),
         ):  # fmt: skip
             append_new(con, TABLES[name], rows(name, row))
         hours = [
