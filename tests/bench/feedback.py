@@ -3,10 +3,10 @@
     python -m tests.bench.feedback FOLDER
 
 Readings are loaded and searched for anomalies three months, then twice four weeks further. After each of the first two
-stretches a scripted operator looks at every event that was found and not yet judged: one that meets a simulated fault is
-confirmed, any other is rejected. Of what lasts (shifts of level, of the quiet hours) it is confirmed that it is there,
-but it stays in training: the new level is what has to be learned. Then `energy-assets feedback effect` measures the
-eight weeks since. Belongs here: that script. Does not belong here: any part of the measurement.
+stretches a scripted operator looks at every event that was found and not yet judged: one that meets a simulated fault
+is confirmed, any other is rejected. Of what lasts (shifts of level, of the quiet hours) it is confirmed that it is
+there, but it stays in training: the new level is what has to be learned. Then `energy-assets feedback effect` measures
+the eight weeks since. Belongs here: that script. Does not belong here: any part of the measurement.
 """
 
 from __future__ import annotations
