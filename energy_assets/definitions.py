@@ -10,6 +10,7 @@ import dagster as dg
 from energy_assets.config import load_config
 from energy_assets.defs.automation.jobs import build_jobs
 from energy_assets.defs.automation.schedules import build_landing_sensor, build_schedules
+from energy_assets.defs.flexibility.advice import build_advice
 from energy_assets.defs.flexibility.outcomes import build_outcomes
 from energy_assets.defs.flexibility.peaks import build_peaks
 from energy_assets.defs.forecasting.backtest import build_backtest
@@ -47,6 +48,7 @@ def definitions() -> dg.Definitions:
         build_backtest(partitions),
         build_scenarios(partitions),
         build_peaks(partitions, timezone),
+        build_advice(partitions, timezone),
         build_outcomes(partitions),
         build_anomalies(partitions, timezone),
         build_drift(partitions),

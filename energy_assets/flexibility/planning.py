@@ -53,6 +53,7 @@ class MeterDay:
     meter: dict[str, Any]
     intervals: pl.DataFrame  # interval_start_utc, interval_end_utc, price, price_basis, currency
     load_ids: list[str]
+    load_names: list[str]
     site: SiteDay
     incumbent_kw: float | None
     incumbent_by_interval: Floats  # NaN where no charge looks, or nothing is billed yet
@@ -132,7 +133,7 @@ def _meter_day(
     demand = paths["demand_kw"].to_numpy().reshape(-1, count)
     by_load = {} if day_loads is None else day_loads.partition_by("shiftable_load_id", as_dict=True)
     found = [
-        (row["shiftable_load_id"], _load(row, by_load[row["shiftable_load_id"],], step))
+        (row, _load(row, by_load[row["shiftable_load_id"],], step))
         for row in loads.iter_rows(named=True)
         if (row["shiftable_load_id"],) in by_load
     ]
@@ -148,7 +149,8 @@ def _meter_day(
     return MeterDay(
         meter,
         intervals,
-        [name for name, _ in found],
+        [row["shiftable_load_id"] for row, _ in found],
+        [row["name"] for row, _ in found],
         SiteDay(
             step / 60.0,
             intervals["price"].to_numpy(),

@@ -7,6 +7,9 @@ Every function gives one PNG below about 60 kB. Times are drawn in `timezone`, a
 """
 
 from energy_assets.plots.comparison import calibration, errors_by, feature_importance, metric_bars
+from energy_assets.plots.drift import drift_timeline
+from energy_assets.plots.load_shifting import shifted_day
+from energy_assets.plots.peaks import peak_day
 from energy_assets.plots.style import as_data_uri, as_markdown, model_colours
 from energy_assets.plots.time_series import forecast_band, row_counts_by_day, series
 
@@ -14,11 +17,14 @@ __all__ = [
     "as_data_uri",
     "as_markdown",
     "calibration",
+    "drift_timeline",
     "errors_by",
     "feature_importance",
     "forecast_band",
     "metric_bars",
     "model_colours",
+    "peak_day",
     "row_counts_by_day",
     "series",
+    "shifted_day",
 ]
