@@ -4,10 +4,9 @@ Belongs here: methods over frames that write rows of the schema `monitoring`. Do
 decision what to do about a finding.
 """
 
-from energy_assets.monitoring import anomalies
+from energy_assets.monitoring import anomalies, drift
 from energy_assets.monitoring.anomalies import Sight, detect
 from energy_assets.monitoring.bands import recent_bands
-from energy_assets.monitoring.drift import Verdict, drift_scores, verdict
 from energy_assets.monitoring.scores import score_forecasts
 
-__all__ = ["Sight", "Verdict", "anomalies", "detect", "drift_scores", "recent_bands", "score_forecasts", "verdict"]
+__all__ = ["Sight", "anomalies", "detect", "drift", "recent_bands", "score_forecasts"]

@@ -1,30 +1,67 @@
-"""Drift: residuals decide, Evidently's feature and target drift explains; one HTML report per run."""
+"""Drift, once per finished week: residuals decide, Evidently's drift of features and demand explains, decisions follow.
+
+Belongs here: what is fetched, as of when, and what is written. Does not belong here: methods (`monitoring.drift`).
+"""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import dagster as dg
 import duckdb
 import polars as pl
 
-from energy_assets import monitoring
+from energy_assets import monitoring, plots
 from energy_assets.contracts import TABLES
 from energy_assets.defs.forecasting.backtest import OURS, newest_backtests
 from energy_assets.defs.forecasting.registry import champion, model_name
-from energy_assets.defs.frames import actuals, kinds_of_meters, labelled_features
-from energy_assets.defs.issues import run_issues
-from energy_assets.defs.metadata import table_metadata, table_spec
+from energy_assets.defs.frames import AS_OF, issue_times, kinds_of_meters, labelled_features
+from energy_assets.defs.issues import Issues, run_issues
+from energy_assets.defs.metadata import plot, table_metadata, table_spec
 from energy_assets.defs.resources import POOL, WarehouseResource
-from energy_assets.warehouse import fetch, replace_by_key
+from energy_assets.warehouse import append_new, ensure_tables, fetch, first_row
 
-TABLE = TABLES["monitoring.drift_scores"]
-KEY = dg.AssetKey([TABLE.schema, TABLE.name])
+SCORES, DECISIONS = TABLES["monitoring.drift_scores"], TABLES["monitoring.drift_decisions"]
+SCORES_KEY, DECISIONS_KEY = (dg.AssetKey([t.schema, t.name]) for t in (SCORES, DECISIONS))
 REPORT = dg.AssetKey(["reports", "drift"])
-CURRENT_DAYS, REFERENCE_DAYS = 14, 90
+SETTLED = timedelta(hours=24)  # after a week's end, for readings to come in
+CURRENT_DAYS, REFERENCE_DAYS = 14, 90  # of the features that explain
+SHOWN_WEEKS = 26  # of a first run that are written beside the newest
+FORECAST_WEEKS = 104
+QUANTILES = (0.1, 0.5, 0.9)  # of the forecasts that calibration is judged by
+DEMAND = f"""
+SELECT f.meter_id, f.kind, f.interval_start_utc, f.interval_end_utc, f.local_date, f.local_hour, f.day_of_week,
+    f.is_holiday, f.temperature_c, v.demand_kwh, p.published_kwh
+FROM features.feat_demand_day_ahead f
+LEFT JOIN (SELECT * FROM intermediate.int_demand_versions WHERE {AS_OF}) v
+    ON v.meter_id = f.meter_id AND v.interval_start_utc = f.interval_start_utc
+LEFT JOIN (
+    SELECT meter_id, interval_start_utc, arg_max(energy_kwh, (known_at_utc, publisher)) AS published_kwh
+    FROM intermediate.int_published_by_hour WHERE known_at_utc <= $as_of GROUP BY ALL
+) p ON p.meter_id = f.meter_id AND p.interval_start_utc = f.interval_start_utc
+WHERE f.issued_at_utc IN (SELECT unnest($issues::TIMESTAMPTZ[])) AND f.local_date < $monday
+ORDER BY f.meter_id, f.interval_start_utc"""
+SAID = f"""
+WITH issued AS (
+    SELECT meter_id, interval_start_utc, quantile, 1 AS turn,
+        arg_max(demand_kwh, (issued_at_utc, revision)) AS demand_kwh
+    FROM forecasts.demand_forecasts
+    WHERE issued_at_utc >= $since AND issued_at_utc < $as_of AND quantile IN {QUANTILES} AND quality = 'primary'
+    GROUP BY ALL
+), backtested AS (
+    SELECT meter_id, interval_start_utc, quantile, 2 AS turn, any_value(demand_kwh) AS demand_kwh
+    FROM forecasts.backtest_forecasts
+    WHERE list_contains($ids, backtest_id) AND model_name = '{OURS}' AND quantile IN {QUANTILES}
+        AND issued_at_utc < $as_of
+    GROUP BY ALL
+)
+SELECT meter_id, kind, interval_start_utc, quantile, arg_min(demand_kwh, turn) AS demand_kwh
+FROM (SELECT * FROM issued UNION ALL SELECT * FROM backtested) JOIN raw.meters USING (meter_id)
+GROUP BY ALL ORDER BY ALL"""
 
 
 def build_drift(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
-    """`monitoring.drift_scores` and the report, as of the run's last issue time."""
+    """`monitoring.drift_scores`, `.drift_decisions` and the reports, of each week that a run is the first to see."""
     deps = [
         dg.AssetKey(["forecasts", "backtests"]),
         dg.AssetKey(["forecasts", "backtest_forecasts"]),
@@ -32,23 +69,37 @@ def build_drift(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition
         dg.AssetKey(["forecasts", "model_versions"]),
         dg.AssetKey(["features", "feat_demand_day_ahead"]),
         dg.AssetKey(["intermediate", "int_demand_versions"]),
+        dg.AssetKey(["intermediate", "int_published_by_hour"]),
     ]
+    owner = "team:forecasting"
 
     @dg.multi_asset(
         name="drift",
         specs=[
-            table_spec(TABLE, group="monitoring", kinds={"polars", "evidently"}, owner="team:forecasting", deps=deps),
+            table_spec(SCORES, group="monitoring", kinds={"polars", "evidently"}, owner=owner, deps=deps),
+            table_spec(
+                DECISIONS,
+                group="monitoring",
+                kinds={"polars"},
+                owner=owner,
+                deps=[SCORES_KEY, dg.AssetKey(["monitoring", "demand_anomalies"])],
+            ),
             dg.AssetSpec(
                 REPORT,
                 deps=deps,
                 group_name="monitoring",
                 kinds={"evidently", "file"},
-                owners=["team:forecasting"],
-                description="`reports/drift/<issue date>.html`: Evidently on target and main features of each kind.",
+                owners=[owner],
+                description="`reports/drift/<end of the week>/<kind or meter>.html`: Evidently on demand and the main "
+                "features of each kind, and of the meters farthest off.",
             ),
         ],
         check_specs=[
-            dg.AssetCheckSpec("stable", asset=KEY, description="Forecast errors are in the range of their own history.")
+            dg.AssetCheckSpec(
+                "stable",
+                asset=DECISIONS_KEY,
+                description="No meter or kind has left the range of its own past two weeks in a row.",
+            )
         ],
         partitions_def=partitions,
         backfill_policy=dg.BackfillPolicy.single_run(),
@@ -56,68 +107,127 @@ def build_drift(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition
     )
     def drift(context: dg.AssetExecutionContext, energy: WarehouseResource) -> Iterator[dg.MaterializeResult[None]]:
         issues = run_issues(context, energy.config, energy.warehouse, energy.now())
-        at = issues.last_time
-        relative = f"reports/drift/{issues.last.isoformat()}.html"
+        with energy.warehouse.connect() as con:
+            ensure_tables(con, [SCORES, DECISIONS])  # a warehouse of before has no decisions
+        pictures: dict[str, dg.MarkdownMetadataValue] = {}
+        for at, monday in _due(energy, issues):
+            pictures = _judge_week(energy, at, monday) or pictures
         with energy.warehouse.connect(read_only=True) as con:
-            residuals = _residuals(con, at)
-            frame = labelled_features(con, energy.config, as_of=at, days=REFERENCE_DAYS + CURRENT_DAYS)
-            importance = _importance(con, energy, at)
-        split = at - timedelta(days=CURRENT_DAYS)
-        scores = monitoring.drift_scores(
-            residuals,
-            frame.filter(pl.col("issued_at_utc") < split),
-            frame.filter(pl.col("issued_at_utc") >= split, pl.col("demand_kwh").is_not_null()),
-            importance,
-            current_days=CURRENT_DAYS,
-            report=energy.settings.folder / relative,
-            report_path=relative,
-        )
-        verdict = monitoring.verdict(scores)
-        with energy.warehouse.transaction() as con:
-            replace_by_key(con, TABLE, scores)
-            metadata = table_metadata(con, TABLE)
-        context.log.info(f"{verdict.word}: {verdict.sentence}")
-        report = energy.settings.folder / relative
+            metadata = {table: table_metadata(con, table) for table in (SCORES, DECISIONS)}
+            newest = _newest(con, issues.last_time)
+        raised = newest.filter(pl.col("decision").is_in(["retrain", "investigate"]))
+        for row in raised.iter_rows(named=True):
+            context.log.info(f"{row['meter_id']}: {row['decision']}. {row['because']}")
+        counts = dict(newest.group_by("decision").len().sort("decision").iter_rows())
+        reports = sorted((energy.settings.reports / "drift").glob("*/*.html"))
+        yield dg.MaterializeResult(asset_key=SCORES_KEY, metadata=metadata[SCORES] | pictures)
         yield dg.MaterializeResult(
-            asset_key=KEY,
-            metadata=metadata | {"verdict": verdict.word, "because": verdict.sentence},
+            asset_key=DECISIONS_KEY,
+            metadata=metadata[DECISIONS] | {"decisions": dg.MetadataValue.json(counts)},
             check_results=[
                 dg.AssetCheckResult(
                     check_name="stable",
-                    asset_key=KEY,
-                    passed=verdict.word in ("stable", "unknown"),
+                    asset_key=DECISIONS_KEY,
+                    passed=raised.is_empty(),
                     severity=dg.AssetCheckSeverity.WARN,
-                    metadata={"verdict": verdict.word, "because": verdict.sentence},
+                    metadata={r["meter_id"]: f"{r['decision']}: {r['because']}" for r in raised.iter_rows(named=True)},
                 )
             ],
         )
-        written = report.exists()
         yield dg.MaterializeResult(
             asset_key=REPORT,
             metadata={
-                "report": dg.MetadataValue.path(str(report)) if written else "not enough days to compare",
-                "size_kb": report.stat().st_size // 1000 if written else 0,
+                "reports": dg.MetadataValue.path(str(reports[-1].parent)) if reports else "not enough days to compare",
+                "largest_kb": max((path.stat().st_size // 1000 for path in reports), default=0),
             },
         )
 
     return drift
 
 
-def _residuals(con: duckdb.DuckDBPyConnection, at: datetime) -> pl.DataFrame:
-    """Our medians of the newest backtests beside what came true."""
-    forecasts = fetch(
-        con,
-        """SELECT meter_id, kind, interval_start_utc, demand_kwh AS predicted_kwh
-        FROM forecasts.backtest_forecasts JOIN raw.meters USING (meter_id)
-        WHERE list_contains($ids, backtest_id) AND model_name = $ours AND quantile = 0.5 ORDER BY ALL""",
-        parameters={"ids": list(newest_backtests(con, at).values()), "ours": OURS},
+def _due(energy: WarehouseResource, issues: Issues) -> list[tuple[datetime, date]]:
+    """The issue times of the run that are the first to see a week finished, with the Monday after it."""
+    first_seen: dict[date, datetime] = {}
+    for at in issues.times:
+        day = (at - SETTLED).astimezone(ZoneInfo(energy.config.market.timezone)).date()
+        first_seen.setdefault(day - timedelta(days=day.weekday()), at)
+    with energy.warehouse.connect(read_only=True) as con:
+        return [
+            (at, monday)
+            for monday, at in first_seen.items()
+            if not first_row(
+                con,
+                "SELECT 1 FROM monitoring.drift_decisions WHERE current_end_utc > $end - INTERVAL 3 DAY "
+                "AND current_end_utc < $end + INTERVAL 3 DAY LIMIT 1",
+                {"end": datetime(monday.year, monday.month, monday.day, tzinfo=at.tzinfo)},
+            )
+        ]
+
+
+def _judge_week(energy: WarehouseResource, at: datetime, monday: date) -> dict[str, dg.MarkdownMetadataValue]:
+    """Scores, reports and decisions of the week before `monday`, by what was known at `at`; pictures of the kinds."""
+    config = energy.config
+    with energy.warehouse.connect(read_only=True) as con:
+        asked = {
+            "as_of": at,
+            "monday": monday,
+            "issues": issue_times(config, as_of=at, days=config.forecast.training_days),
+        }
+        demand = fetch(con, DEMAND, asked)
+        said = fetch(
+            con,
+            SAID,
+            {
+                "as_of": at,
+                "since": at - timedelta(weeks=FORECAST_WEEKS),
+                "ids": list(newest_backtests(con, at).values()),
+            },
+        )
+        features = labelled_features(con, config, as_of=at, days=REFERENCE_DAYS + CURRENT_DAYS)
+        anomalies = fetch(
+            con,
+            "SELECT meter_id, kind, start_utc, end_utc FROM monitoring.demand_anomalies "
+            "WHERE detected_at_utc <= $at AND end_utc > $at - INTERVAL 28 DAY ORDER BY ALL",
+            {"at": at},
+        )
+        importance = _importance(con, energy, at)
+    # weeks are whole from their first Monday on
+    demand = demand.filter(pl.col("local_date") >= pl.col("local_date").min().dt.offset_by("6d").dt.truncate("1w"))
+    weeks = monitoring.drift.timeline(demand, said)
+    features = features.filter(pl.col("local_date") < monday)
+    split = pl.col("local_date") >= monday - timedelta(days=CURRENT_DAYS)
+    relative = f"reports/drift/{monday.isoformat()}"
+    explains = monitoring.drift.explain(
+        features.filter(~split),
+        features.filter(split, pl.col("demand_kwh").is_not_null()),
+        importance,
+        meters=monitoring.drift.worst_meters(weeks),
+        reports=energy.settings.folder / relative,
+        reports_path=relative,
     )
-    if forecasts.is_empty():
-        return forecasts.with_columns(actual_kwh=pl.lit(None, dtype=pl.Float64), local_date=pl.lit(None, dtype=pl.Date))
-    since = forecasts["interval_start_utc"].min()
-    assert isinstance(since, datetime)
-    known = actuals(con, as_of=at, since=since).rename({"demand_kwh": "actual_kwh"})
-    return forecasts.join(known, on=["meter_id", "interval_start_utc"])
+    decisions = monitoring.drift.decide(weeks, explains, demand, anomalies, issued_at=at)
+    with energy.warehouse.transaction() as con:
+        begun = first_row(con, "SELECT 1 FROM monitoring.drift_scores WHERE role = 'decides' LIMIT 1") is not None
+        shown = weeks.filter(pl.col("week") >= monday - timedelta(weeks=1 if begun else SHOWN_WEEKS))
+        append_new(con, SCORES, pl.concat([monitoring.drift.score_rows(shown), explains]))
+        append_new(con, DECISIONS, decisions)
+    kinds = weeks.filter(pl.col("meter_id").str.starts_with("all:")).partition_by("meter_id", maintain_order=True)
+    return {
+        f"timeline_{part['kind'][0]}": plot(plots.drift_timeline(part, f"{part['kind'][0]}: weekly drift scores"))
+        for part in kinds
+        if part["threshold"].count()
+    }
+
+
+def _newest(con: duckdb.DuckDBPyConnection, at: datetime) -> pl.DataFrame:
+    """The newest decisions as of an issue time."""
+    return fetch(
+        con,
+        """SELECT meter_id, decision, because FROM monitoring.drift_decisions
+        WHERE issued_at_utc = (SELECT max(issued_at_utc) FROM monitoring.drift_decisions WHERE issued_at_utc <= $at)
+        ORDER BY meter_id""",
+        {"at": at},
+    )
 
 
 def _importance(con: duckdb.DuckDBPyConnection, energy: WarehouseResource, at: datetime) -> pl.DataFrame:

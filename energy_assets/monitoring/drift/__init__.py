@@ -1,5 +1,11 @@
-"""Drift: whether the models' world has changed."""
+"""Drift: whether the models' world has changed, what has, and what to do about it.
 
-from energy_assets.monitoring.drift.explain import Verdict, drift_scores, learned_threshold, verdict
+Residuals of a reference that is held back, and the calibration of what was issued, decide against thresholds from each
+series' own past; Evidently's drift of features and demand explains. Does not belong here: retraining, alarms.
+"""
 
-__all__ = ["Verdict", "drift_scores", "learned_threshold", "verdict"]
+from energy_assets.monitoring.drift.decisions import decide
+from energy_assets.monitoring.drift.explain import explain, worst_meters
+from energy_assets.monitoring.drift.weekly import score_rows, timeline
+
+__all__ = ["decide", "explain", "score_rows", "timeline", "worst_meters"]

@@ -33,9 +33,9 @@ def held_back(frame: pl.DataFrame) -> pl.DataFrame:
     """Demand beside a reference that has not seen the last four weeks before it, meter by meter.
 
     A ridge regression on hour x day class, on the time of the year and of the day (from a year of history on), and on
-    heating and cooling degrees of the hour and the days before it x hour; fitted anew every fourth week. A meter without
-    temperatures takes the forecast that somebody published of it in their place, if there is one: it is the only trace of
-    the weather that is left.
+    heating and cooling degrees of the hour and the days before it x hour; fitted anew every fourth week. A meter
+    without temperatures takes the forecast that somebody published of it in their place, if there is one: it is the
+    only trace of the weather that is left.
 
     All weeks of a meter cost one pass: normal equations are summed up week by week and solved once per fit.
 
@@ -76,7 +76,7 @@ def _of_one(rows: pl.DataFrame) -> pl.DataFrame:
     least = YEAR_WEEKS if weeks >= LONG_WEEKS else LEAST_WEEKS
     gram, moment = np.zeros((size, size)), np.zeros(size)
     said = np.full(len(demand), np.nan)
-    solved = np.zeros(0)
+    solved: Matrix = np.zeros(0)
     for week in range(GAP_WEEKS + 1, weeks):  # weeks, not rows
         seen = week - GAP_WEEKS
         added = slice(first[seen - 1], first[seen])
@@ -87,7 +87,7 @@ def _of_one(rows: pl.DataFrame) -> pl.DataFrame:
             continue
         if not len(solved) or week % REFIT_WEEKS == 0:
             used = size if seen >= YEAR_WEEKS else steady.shape[1]
-            solved = np.linalg.solve(gram[:used, :used] + ALPHA * np.eye(used), moment[:used])
+            solved = np.asarray(np.linalg.solve(gram[:used, :used] + ALPHA * np.eye(used), moment[:used]), np.float64)
         asked = slice(first[week], first[week + 1])
         said[asked] = np.maximum(terms[asked, : len(solved)] @ solved, 0.0) * scale
     return rows.with_columns(
@@ -111,7 +111,9 @@ def _terms(rows: pl.DataFrame, scale: float) -> tuple[Matrix, Matrix]:
     year = rows["local_date"].dt.ordinal_day().to_numpy() / 365.25
     shapes = _products(of_day[:, 1:], _waves(year, SHAPE_WAVES)[:, 1:])
     weather = _products(of_day, _weather(rows, scale))
-    return np.concatenate([calendar, weather], axis=1), np.concatenate([_waves(year, YEAR_WAVES)[:, 1:], shapes], axis=1)
+    return np.concatenate([calendar, weather], axis=1), np.concatenate(
+        [_waves(year, YEAR_WAVES)[:, 1:], shapes], axis=1
+    )
 
 
 def _weather(rows: pl.DataFrame, scale: float) -> Matrix:

@@ -107,7 +107,7 @@ def _normal_scores(actual: np.ndarray, values: np.ndarray, levels: np.ndarray) -
     row = np.arange(len(actual))
     low, high = values[row, line - 1], values[row, line]
     share = (actual - low) / np.maximum(high - low, 1e-9)
-    return np.clip(at[line - 1] + share * (at[line] - at[line - 1]), -FARTHEST, FARTHEST)
+    return np.asarray(np.clip(at[line - 1] + share * (at[line] - at[line - 1]), -FARTHEST, FARTHEST))
 
 
 def _windows(rows: pl.DataFrame) -> pl.DataFrame:

@@ -35,8 +35,8 @@ def with_thresholds(statistics: pl.DataFrame, *, learned_until: date | None = No
     A statistic is raised when it is beyond its threshold two weeks in a row. So the null is one of pairs: for each week
     of the past the smaller of its own score and that of the week before, taken as they came, with their likeness. The
     threshold is what such a pair exceeds in `RATES` of the weeks: peaks over the largest fifth with an exponential tail
-    (Pickands, 1975), whose mean excess is taken at its upper 75 % bound for as many runs as there were, because few weeks
-    know little of their tail. It is scaled by how restless the same season of earlier years was, and never below
+    (Pickands, 1975), whose mean excess is taken at its upper 75 % bound for as many runs as there were, because few
+    weeks know little of their tail. It is scaled by how restless the same season of earlier years was, and never below
     `FLOORS`. Weeks that were raised, and the last four, are no part of the past.
 
     Args:

@@ -1,6 +1,6 @@
-"""The Evidently run: scores of value drift for many series in one report, and its HTML.
+"""The Evidently run: drift of a few columns, and the HTML that shows it.
 
-Belongs here: everything that touches Evidently. Does not belong here: thresholds and verdicts (`drift.py`).
+Belongs here: everything that touches Evidently. Does not belong here: thresholds and decisions.
 """
 
 from __future__ import annotations
@@ -23,19 +23,20 @@ def run(
     thresholds: Mapping[str, float],
     path: Path | None = None,
 ) -> pl.DataFrame:
-    """Evidently's score per series, and the report as one self-contained HTML file where a path is given.
+    """Evidently's score per column, and the report as HTML where a path is given.
 
-    One report holds all series: each run and each file of Evidently costs seconds and megabytes. The method is named,
-    because Evidently's default changes with the number of rows.
+    The method is named, because Evidently's default changes with the number of rows. Evidently puts its 4 MB of
+    JavaScript into every file; here it stands once in the folder above, and a report is a few dozen kB that open
+    without a network.
 
     Args:
-        reference: values per series, without nulls; lengths may differ.
-        current: the same series.
-        thresholds: per series; they colour the report, they do not decide.
+        reference: values per column, without nulls; lengths may differ.
+        current: the same columns.
+        thresholds: per column; they colour the report, they do not decide.
         path: file to write, replaced as a whole; folders are made.
 
     Returns:
-        series, score.
+        column_name, score.
     """
     names = [name for name in reference if name in current]
     os.environ.setdefault("DO_NOT_TRACK", "1")
@@ -58,17 +59,32 @@ def run(
         snapshot = Report(metrics).run(*sets)
         content = snapshot.dict()
         if path is not None:
-            _write(path, snapshot.get_html_str(as_iframe=False))
+            _write(path, _with_library_apart(snapshot.get_html_str(as_iframe=False), path.parent.parent))
     scores = {metric["config"]["column"]: float(metric["value"]) for metric in content["metrics"]}
     return pl.DataFrame(
-        {"series": list(scores), "score": list(scores.values())}, schema={"series": pl.String, "score": pl.Float64}
+        {"column_name": list(scores), "score": list(scores.values())},
+        schema={"column_name": pl.String, "score": pl.Float64},
     )
 
 
-def _write(path: Path, html: str) -> None:
-    """Whole or not at all: a reader never sees half a report."""
+def _with_library_apart(html: str, folder: Path) -> str:
+    """The page with Evidently's JavaScript as a file of `folder`; as it was, if it is not found in the page."""
+    import evidently
+    from evidently.legacy.utils.dashboard import STATIC_PATH
+
+    library = (Path(STATIC_PATH) / "index.js").read_text(encoding="utf-8")
+    name = f"evidently-{evidently.__version__}.js"
+    if f"<script>{library}</script>" not in html:
+        return html
+    if not (folder / name).exists():
+        _write(folder / name, library)
+    return html.replace(f"<script>{library}</script>", f'<script src="../{name}"></script>')
+
+
+def _write(path: Path, text: str) -> None:
+    """Whole or not at all: a reader never sees half a file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, suffix=".part", delete=False) as file:
-        file.write(html)
+        file.write(text)
     Path(file.name).chmod(0o644)
     Path(file.name).replace(path)
