@@ -5,6 +5,8 @@ Belongs here: pictures whose axis is time. Does not belong here: comparisons of 
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 import polars as pl
 
@@ -21,6 +23,9 @@ from energy_assets.plots.style import (
     time_axis,
     times,
 )
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 MAX_POINTS = 2_000  # per line; more than the picture has pixels
 
@@ -44,28 +49,11 @@ def forecast_band(
     """
     frames = [frame, *(f for f in (actual, publisher) if f is not None)]
     largest = max((float(f["demand_kwh"].abs().max() or 0.0) for f in frames), default=0.0)  # type: ignore[arg-type]
-    factor, unit = _power_unit(largest)
-    levels = {round(q, 4) for q in frame["quantile"].unique().to_list()}
-    wide = (
-        frame.with_columns(level=pl.col("quantile").round(4).cast(pl.String))
-        .pivot("level", index="interval_start_utc", values="demand_kwh", aggregate_function="first")
-        .sort("interval_start_utc")
-    )
+    factor, unit = power_unit(largest)
+    wide = wide_levels(frame)
     with figure() as (drawn, axes):
         hours = times(wide, timezone)
-        for low, high, alpha in ((0.05, 0.95, 0.14), (0.1, 0.9, 0.20), (0.25, 0.75, 0.32)):
-            if {low, high} <= levels:
-                axes.fill_between(
-                    hours,
-                    wide[str(low)].to_numpy() * factor,
-                    wide[str(high)].to_numpy() * factor,
-                    color=BAND,
-                    alpha=alpha,
-                    linewidth=0,
-                    label=f"{round((high - low) * 100)} % band",
-                )
-        if 0.5 in levels:
-            axes.plot(hours, wide["0.5"].to_numpy() * factor, color=BAND, linewidth=2, label="median")
+        draw_band(axes, hours, wide, factor)
         others = ((publisher, PUBLISHER, "--", "publisher"), (actual, ACTUAL, "-", "actual"))
         for other, colour, dash, name in others:
             if other is not None and other.height:
@@ -140,6 +128,32 @@ def row_counts_by_day(frame: pl.DataFrame, title: str = "Rows per day") -> bytes
         return png(drawn)
 
 
-def _power_unit(largest: float) -> tuple[float, str]:
+def wide_levels(frame: pl.DataFrame) -> pl.DataFrame:
+    """Quantiles side by side: interval_start_utc and a column per level, named like `0.05`."""
+    return (
+        frame.with_columns(level=pl.col("quantile").round(4).cast(pl.String))
+        .pivot("level", index="interval_start_utc", values="demand_kwh", aggregate_function="first")
+        .sort("interval_start_utc")
+    )
+
+
+def draw_band(axes: Axes, hours: list[Any], wide: pl.DataFrame, factor: float) -> None:
+    """Bands and median of what `wide_levels` gives, as far as their levels are there."""
+    for low, high, alpha in ((0.05, 0.95, 0.14), (0.1, 0.9, 0.20), (0.25, 0.75, 0.32)):
+        if {str(low), str(high)} <= set(wide.columns):
+            axes.fill_between(
+                hours,
+                wide[str(low)].to_numpy() * factor,
+                wide[str(high)].to_numpy() * factor,
+                color=BAND,
+                alpha=alpha,
+                linewidth=0,
+                label=f"{round((high - low) * 100)} % band",
+            )
+    if "0.5" in wide.columns:
+        axes.plot(hours, wide["0.5"].to_numpy() * factor, color=BAND, linewidth=2, label="median")
+
+
+def power_unit(largest: float) -> tuple[float, str]:
     """kW below 100 MW, then MW: an axis of eight digits is read by nobody."""
     return (1e-3, "MW") if largest >= 1e5 else (1.0, "kW")

@@ -57,6 +57,9 @@ def main() -> None:
         for part, name in PARTS.items():
             sys.stderr.write(f"{name}\n")
             table.append(measure(f"{name}, {days} days", ["-m", "tests.bench.parts", part], folder.path, NOW + DAY))
+        sys.stderr.write("paths and peaks of many meters\n")
+        many = ["-m", "tests.bench.many_peaks", "50" if short else "1000"]
+        table.append(measure("paths and peaks of an issue", many, folder.path, NOW + DAY))
     shown = Table(title="Seconds and memory; parts without start-up", title_justify="left")
     for column in ("what", "wall s", "CPU s", "peak RSS MB", "note"):
         shown.add_column(column, justify="left" if column in ("what", "note") else "right")

@@ -1,8 +1,9 @@
-"""`python -m tests.bench.peaks <warehouse> [<backtest_id>]`: peaks replayed over a backtest's forecasts, and scored.
+"""`python -m tests.bench.peaks <warehouse> [<shift>]`: peaks replayed over a backtest's forecasts, and scored.
 
-Each issue day of the backtest (the newest that was asked for) is flagged anew by what was known then; the season and
-the paths too. Nothing is written. Prints, per lead time, the Brier score of hourly probabilities and its skill over the
+Each issue day of the newest backtest that was asked for is flagged anew by what was known then; the season and the
+paths too. Nothing is written. Prints, per lead time, the Brier score of hourly probabilities and its skill over the
 season's frequencies, reliability by tenths, the same of six-hour windows and of the day, and how warnings fared.
+`shift` is put in the place of `energy_assets.flexibility.highs.SHIFT`.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from rich.table import Table
 
 from energy_assets import flexibility, forecasting
 from energy_assets.defs.flexibility.frames import actual_power, known_of_peaks
+from energy_assets.flexibility import highs
 from energy_assets.flexibility.peaks import SEASONAL, joint_probability, normal_scores
 from energy_assets.metrics import lead_bucket
 from energy_assets.warehouse import Warehouse, fetch
@@ -71,14 +73,15 @@ def replay(con: duckdb.DuckDBPyConnection, backtest: str, quantile: float) -> Re
     return Replay(pl.concat(hours), pl.concat(windows), pl.concat(blocks), power)
 
 
-def main(folder: Path, backtest: str | None) -> None:
+def main(folder: Path, shift: float) -> None:
     """Replays and prints."""
+    highs.SHIFT = shift
     with Warehouse(folder / "energy.duckdb").connect(read_only=True) as con:
-        identity = backtest or con.execute(NEWEST).fetchall()[0][0]
-        done = replay(con, identity, 0.95)
+        done = replay(con, con.execute(NEWEST).fetchall()[0][0], 0.95)
     console = Console(width=120)
     scores = flexibility.peak_scores(done.hours, done.power).filter(pl.col("threshold_basis") == SEASONAL)
-    _show(console, "Hours by lead time", _brier(scores, ["lead_bucket"]))
+    both = pl.concat([scores, scores.with_columns(lead_bucket=pl.lit("all"))])
+    _show(console, "Hours by lead time", _brier(both, "lead_bucket"))
     _show(console, "Hours by tenth", _reliability(scores))
     judged = done.blocks.join(_actual_windows(done), on=["meter_id", "issued_at_utc", "window"])
     of_blocks = judged.with_columns(
@@ -88,9 +91,10 @@ def main(folder: Path, backtest: str | None) -> None:
         exceeded_hours=pl.col("exceeded").cast(pl.Int32),
         probability_sum="probability",
         squared_error_sum=(pl.col("probability") - pl.col("exceeded")) ** 2,
-        climatology_error_sum=pl.lit(None, dtype=pl.Float64),
+        climatology_error_sum=pl.lit(0.0),
     )
-    _show(console, "Windows of six hours and of the day", _brier(of_blocks, ["window"]))
+    of_windows = _brier(of_blocks, "window").drop("climatology", "skill")
+    _show(console, "Windows of six hours and of the day", of_windows)
     _show(console, "Windows of six hours by tenth", _reliability(of_blocks.filter(pl.col("window") != "day")))
     _show(console, "Warnings", _events(flexibility.peak_outcomes(done.windows, done.hours, done.power)))
 
@@ -117,7 +121,7 @@ def _actual_windows(done: Replay) -> pl.DataFrame:
     return both.group_by("meter_id", "issued_at_utc", "window").agg(pl.col("exceeded").any())
 
 
-def _brier(scores: pl.DataFrame, by: list[str]) -> pl.DataFrame:
+def _brier(scores: pl.DataFrame, by: str) -> pl.DataFrame:
     n = pl.col("hours").sum()
     return (
         scores.group_by(by)
@@ -172,7 +176,7 @@ def _show(console: Console, title: str, frame: pl.DataFrame) -> None:
 
 if __name__ == "__main__":
     match sys.argv[1:]:
-        case [folder, *rest] if len(rest) < 2:
-            main(Path(folder), rest[0] if rest else None)
+        case [folder, *shift] if len(shift) < 2:
+            main(Path(folder), float(shift[0]) if shift else highs.SHIFT)
         case _:
             sys.exit(__doc__)

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from energy_assets import plots
-from energy_assets.plots.time_series import _power_unit
+from energy_assets.plots.time_series import power_unit
 
 LIMIT = 60_000
 START = datetime(2026, 3, 28, 23, tzinfo=UTC)  # the short day of Paris
@@ -56,13 +56,31 @@ def test_bands_that_are_absent_are_left_out(levels: tuple[float, ...]) -> None:
     assert pixels(plots.forecast_band(quantiles(levels), "Home")).std() > 5
 
 
+def test_a_day_with_its_peaks_shows_thresholds_windows_and_probabilities() -> None:
+    said = pl.DataFrame(
+        {"threshold_basis": "capacity", "interval_start_utc": hours(23), "threshold_kw": 75.0, "probability": 0.3}
+    )
+    window = pl.DataFrame(
+        {
+            "threshold_basis": "capacity", "window_start_utc": [START + timedelta(hours=5)],
+            "window_end_utc": [START + timedelta(hours=8)], "probability": [0.4],
+        }
+    )  # fmt: skip
+    plain = pixels(plots.peak_day(quantiles(), said.clear(), window.clear(), "Home", timezone="Europe/Paris"))
+    full = pixels(plots.peak_day(quantiles(), said, window, "Home", actual(), timezone="Europe/Paris"))
+    capacity = np.array([0xB5, 0x48, 0x7A])
+    shown = [(np.abs(image.astype(int) - capacity).sum(axis=2) < 30).sum() for image in (plain, full)]
+    assert shown[0] == 0
+    assert shown[1] > 500
+
+
 def test_the_same_frame_gives_the_same_bytes() -> None:
     assert plots.forecast_band(quantiles(), "Home") == plots.forecast_band(quantiles(), "Home")
 
 
 def test_large_powers_are_drawn_in_megawatts() -> None:
-    assert _power_unit(5e7) == (1e-3, "MW")
-    assert _power_unit(900.0) == (1.0, "kW")
+    assert power_unit(5e7) == (1e-3, "MW")
+    assert power_unit(900.0) == (1.0, "kW")
 
 
 @pytest.mark.parametrize("days", [1, 12, 700])

@@ -7,13 +7,13 @@ import dagster as dg
 import duckdb
 import polars as pl
 
-from energy_assets import flexibility
+from energy_assets import flexibility, plots
 from energy_assets.contracts import TABLES, Table
 from energy_assets.defs.flexibility.frames import known_of_peaks
 from energy_assets.defs.forecasting.scenarios import KEY as SCENARIOS
 from energy_assets.defs.forecasting.scenarios import hourly_forecasts
 from energy_assets.defs.issues import run_issues
-from energy_assets.defs.metadata import table_metadata, table_spec
+from energy_assets.defs.metadata import plot, table_metadata, table_spec
 from energy_assets.defs.resources import POOL, WarehouseResource
 from energy_assets.defs.transformation.dbt_models import morning_freshness
 from energy_assets.warehouse import append_new, fetch, first_row
@@ -85,7 +85,9 @@ def build_peaks(partitions: dg.PartitionsDefinition[str], timezone: str) -> dg.A
                 yield _result(con, table)
             yield dg.MaterializeResult(
                 asset_key=KEYS["demand_peaks"],
-                metadata=table_metadata(con, PEAKS) | {"most_likely": _most_likely(con, issues.last_time)},
+                metadata=table_metadata(con, PEAKS)
+                | {"most_likely": _most_likely(con, issues.last_time)}
+                | _likeliest_day(con, issues.last_time),
                 check_results=[
                     dg.AssetCheckResult(
                         check_name="probabilities_are_shares",
@@ -124,3 +126,19 @@ def _most_likely(con: duckdb.DuckDBPyConnection, issued_at: datetime) -> dg.Mark
     ).fetchall()
     lines = "\n".join(f"| {m} | {b} | {p:.2f} | {level} |" for m, b, p, level in newest)
     return dg.MetadataValue.md(f"| meter | basis | probability | level |\n|---|---|---|---|\n{lines}")
+
+
+def _likeliest_day(con: duckdb.DuckDBPyConnection, issued_at: datetime) -> dict[str, dg.MarkdownMetadataValue]:
+    """A picture of the day of the meter whose peak is the likeliest."""
+    parts = [
+        fetch(con, f"SELECT * FROM flexibility.{name} WHERE issued_at_utc = $at", {"at": issued_at})
+        for name in ("demand_peaks", "peak_probabilities")
+    ]
+    own = parts[0].filter(pl.col("threshold_meter_id") == pl.col("meter_id"))
+    if own.is_empty():
+        return {}
+    meter = own.sort("probability", "meter_id")["meter_id"][-1]
+    windows, hours = (part.filter(pl.col("meter_id") == meter) for part in parts)
+    said = hourly_forecasts(con, issued_at).filter(pl.col("meter_id") == meter)
+    described = con.execute("SELECT timezone FROM raw.meters WHERE meter_id = ?", [meter]).fetchall()
+    return {"plot": plot(plots.peak_day(said, hours, windows, f"{meter}: peaks", timezone=described[0][0]))}
