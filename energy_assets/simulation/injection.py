@@ -184,18 +184,18 @@ def _placed(drawn: pl.DataFrame, readings: pl.DataFrame, meters: pl.DataFrame, f
         # in autumn the second pass is gone, added to the first, or a copy of it; in spring a row fills the hour
         changes.with_columns(
             start_utc="fold_utc", kind=pl.lit("dst_fold"), mode=pl.when(autumn).then("turn").otherwise(3)
-        )
-        .with_columns(
-            start_utc=pl.when(pl.col("mode") == 1).then(pl.col("start_utc") - timedelta(hours=1)).otherwise("start_utc"),
+        ).with_columns(
             end_utc=pl.col("start_utc") + timedelta(hours=1),
-        )  # the old start: what was added to the first pass is gone from the second
+            # what was added to the first pass is gone from the second
+            start_utc=pl.col("start_utc") - pl.duration(hours=(pl.col("mode") == 1).cast(pl.Int64)),
+        )
     )
     columns = ["meter_id", "kind", "start_utc", "end_utc", "magnitude", "mode"]
     stamp = pl.col("start_utc").dt.strftime("%Y-%m-%dT%H:%MZ")
     return (
         pl.concat([plain.select(columns), folded.select(columns)])
         .sort("meter_id", "start_utc")
-        .select(fault_id=pl.concat_str("meter_id", "kind", stamp, separator=":"), *columns)
+        .select(pl.concat_str("meter_id", "kind", stamp, separator=":").alias("fault_id"), *columns)
     )
 
 

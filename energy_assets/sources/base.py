@@ -8,16 +8,16 @@ from pathlib import Path
 import polars as pl
 
 REJECTED_SCHEMA = pl.Schema(
-    {
-        "table_name": pl.String,
-        "file_row": pl.Int64,
-        "column_name": pl.String,
-        "raw_text": pl.String,
-        "reason": pl.String,
-        "message": pl.String,
-        "meter_id": pl.String,
-        "interval_start_utc": pl.Datetime("us", "UTC"),
-    }
+    [
+        ("table_name", pl.String()),
+        ("file_row", pl.Int64()),
+        ("column_name", pl.String()),
+        ("raw_text", pl.String()),
+        ("reason", pl.String()),
+        ("message", pl.String()),
+        ("meter_id", pl.String()),
+        ("interval_start_utc", pl.Datetime("us", "UTC")),
+    ]
 )
 
 

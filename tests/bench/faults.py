@@ -1,4 +1,4 @@
-"""`python -m tests.bench.faults [--tuning] [--only NAME]`: what detectors find of known faults, day by day, and what they cry for nothing.
+"""`python -m tests.bench.faults`: what detectors find of known faults, day by day, and what they cry for nothing.
 
 Each series runs twice through daily issues as the warehouse would see them: once as it is, once with a fault of known
 kind put into each meter every three weeks. An event of the first run is the series' own: on a simulated fleet without
@@ -34,9 +34,13 @@ def series(*, tuning: bool) -> Iterator[Series]:
     """Stretches that hold a change of clocks, where there is one."""
     shift = 365 if tuning else 0
     autumn = datetime(2025, 9, 20, 8, tzinfo=UTC) - timedelta(days=shift)
-    yield simulated(31 if tuning else 17, autumn, DAYS, households=10, industrial_sites=3, buildings=6, zones=2)
+    yield simulated(
+        "fleet, autumn", 31 if tuning else 17, autumn, DAYS, households=10, industrial_sites=3, buildings=6, zones=2
+    )
     spring = datetime(2025, 3, 1, 8, tzinfo=UTC) - timedelta(days=shift)
-    yield simulated(32 if tuning else 18, spring, DAYS, households=4, industrial_sites=1, buildings=3, zones=1)
+    yield simulated(
+        "fleet, spring", 32 if tuning else 18, spring, DAYS, households=4, industrial_sites=1, buildings=3, zones=1
+    )
     if not REAL_DATA.is_dir():
         sys.stderr.write(f"published data not found at {REAL_DATA}: simulated fleets only; set ENERGY_REAL_DATA\n")
         return

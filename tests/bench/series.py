@@ -27,8 +27,8 @@ _HOUR = ["meter_id", "interval_start_utc"]
 _FILES: dict[str, dict[str, Any]] = {
     "France": {"type": "entsoe_load", "path": "france_entsoe/Total Load*.csv", "meter_id": "FR"},
     "Finland": {
-        "type": "entsoe_load", "path": "finland_entsoe/Total Load*.csv", "meter_id": "FI", "timezone": "Europe/Helsinki",
-        "country": "FI",
+        "type": "entsoe_load", "path": "finland_entsoe/Total Load*.csv", "meter_id": "FI", "country": "FI",
+        "timezone": "Europe/Helsinki",
     },
     "US authorities": {
         "type": "meter_files", "path": "eia930/*.parquet", "kind": "zone", "timezone": "UTC", "timestamp_marks": "end",
@@ -37,7 +37,8 @@ _FILES: dict[str, dict[str, Any]] = {
     },
     "steel works": {
         "type": "meter_files", "path": "steel_industry/Steel_industry_data.csv", "meter_id": "steel",
-        "columns": {"timestamp": "date", "value": "Usage_kWh"}, "datetime_format": "%d-%m-%Y %H:%M", "kind": "industrial",
+        "columns": {"timestamp": "date", "value": "Usage_kWh"}, "datetime_format": "%d-%m-%Y %H:%M",
+        "kind": "industrial",
         "timezone": "Asia/Seoul", "country": "KR", "timestamp_marks": "end", "interval_minutes": 15,
         "repair": ["midnight_belongs_to_next_day"],
     },
@@ -91,7 +92,7 @@ def published(name: str, since: datetime, days: int, **other: Any) -> Series:
     return _cut(name, readings, meters, since, days)
 
 
-def simulated(seed: int, since: datetime, days: int, **fleet: int) -> Series:
+def simulated(name: str, seed: int, since: datetime, days: int, **fleet: int) -> Series:
     """A fleet that makes no faults."""
     source = Simulation(
         name="fleet", type="simulation", seed=seed, history_days=HISTORY_DAYS + days, machines_per_site=0,
@@ -99,7 +100,7 @@ def simulated(seed: int, since: datetime, days: int, **fleet: int) -> Series:
     )  # fmt: skip
     until = since + timedelta(days=days)
     batch = simulation.simulate(source, MARKET, known_after=None, known_until=until)
-    return _cut("simulated fleet", batch.tables["raw.meter_readings"], batch.tables["raw.meters"], since, days)
+    return _cut(name, batch.tables["raw.meter_readings"], batch.tables["raw.meters"], since, days)
 
 
 def hours(readings: pl.DataFrame, meters: pl.DataFrame, decided: pl.DataFrame, issued_at: datetime) -> pl.DataFrame:

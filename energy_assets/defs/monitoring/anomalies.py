@@ -28,7 +28,7 @@ AFTER_ISSUE = timedelta(seconds=1)
 
 
 def build_anomalies(partitions: dg.PartitionsDefinition[str], timezone: str) -> dg.AssetsDefinition:
-    """`monitoring.demand_anomalies`, partitioned by issue day; a known event keeps its id and the day it was found on."""
+    """`monitoring.demand_anomalies`, partitioned by issue day; a known event keeps its id and the day it was found."""
 
     @dg.multi_asset(
         name="anomalies",

@@ -1,12 +1,12 @@
 """What is done about a finding, and what that makes of the readings.
 
-Belongs here: the policy, and rows of `raw.demand_exclusions` that follow from flagged hours. Does not belong here: finding
-them, or applying the decisions (the marts do, from the next run on).
+Belongs here: the policy, and rows of `raw.demand_exclusions` that follow from flagged hours. Does not belong here:
+finding them, or applying the decisions (the marts do, from the next run on).
 
 What is certain not to be demand is left out; what is known to be something else is put right; what may be real but
 would teach a model wrongly waits for a person (`quarantine`); what is real, or has no reading to begin with, stays.
-A decision stands: it is not taken back because a threshold moved, only because the reading itself has changed since or a
-person said so, and a detector never decides on an hour that a person has decided on.
+A decision stands: it is not taken back because a threshold moved, only because the reading itself has changed since or
+a person said so, and a detector never decides on an hour that a person has decided on.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ POLICY: dict[str, str] = {
     "zero_run": "exclude",
     "flatline": "exclude",
     "spike": "quarantine",  # may be a real peak
-    "dip": "none",  # may be real, and costs a forecast little
+    "dip": "quarantine",  # the same
     "level_shift": "none",  # the new level is what has to be learned
     "unit_scale": "impute",  # the reported value by the factor
     "meter_reset": "exclude",

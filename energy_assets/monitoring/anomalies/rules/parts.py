@@ -61,4 +61,6 @@ def out_of_character(power_kw: pl.Expr) -> pl.Expr:
     """Whether a mean power lies far from what was to be expected, or beyond what is usual."""
     far = (power_kw - pl.col("expected_kwh")).abs() > 8 * pl.col("error_kwh")
     nothing = (power_kw < 0.05 * pl.col("expected_kwh")).fill_null(value=False)
-    return far.fill_null(value=False) | nothing | (power_kw > 1.3 * pl.col("high")).fill_null(value=False) | (power_kw < 0)
+    return (
+        far.fill_null(value=False) | nothing | (power_kw > 1.3 * pl.col("high")).fill_null(value=False) | (power_kw < 0)
+    )

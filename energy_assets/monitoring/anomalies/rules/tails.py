@@ -13,8 +13,11 @@ from energy_assets.monitoring.anomalies.rules.parts import METER, NEAR, past_qua
 TAIL_FACTOR = 7.0 / 3.0  # seven scales of the exponential tail: once in about 25 years of hours
 SPIKE_MIN_RATIO = 1.3
 DIP_MIN_RATIO = 1.6
+DIP_MAX_LEVEL = 0.7  # of what was to be expected, or it is only a low season
+FLOOR_FACTOR = 1.5  # a floor ends more sharply than a tail
+PART_FLOOR = 0.6  # how far the lowest usual readings within the hour lie below the lowest usual hours
 FAR = 6.0  # usual errors
-HOUR_FACTOR = 3.5  # scales of the tail of the excess, which is heavier than that of the level: 1.5 times as many
+HOUR_FACTOR = 5.0  # the tail of the excess is heavier than that of the level: twice as many scales
 SPIKE_MIN_SHARE = 0.6  # of the highest usual hours, or it does not matter
 DIP_MAX_SHARE = 0.35  # of what was to be expected
 
@@ -51,16 +54,16 @@ def dip(hours: pl.DataFrame) -> pl.DataFrame:
     """An hour far below the meter's lowest usual hours, or far below what is usual at its time.
 
     The same as a spike for the lower tail. The level counts by its logarithm: what a meter draws when nothing happens
-    has a floor that no hour undercuts.
+    has a floor that no hour undercuts. A single reading within the hour counts if it lies that far below, too.
     """
-    value = pl.col("demand_reported_kwh")
+    value = pl.min_horizontal("demand_reported_kwh", pl.col("least_kwh") / pl.col("part_hours") / PART_FLOOR)
     rows = hours.filter(pl.col("high").is_not_null().any().over(METER)).with_columns(
         low=past_quantile(0.005), lower=past_quantile(0.1)
     )
     low = pl.col("low")
-    limit = pl.max_horizontal((pl.col("lower") / low) ** TAIL_FACTOR, DIP_MIN_RATIO)
+    limit = pl.max_horizontal((pl.col("lower") / low) ** FLOOR_FACTOR, DIP_MIN_RATIO)
     below = low / pl.max_horizontal(value, 0.01 * low)
-    below_own = (pl.col("expected_kwh") - value > FAR / 2 * pl.col("error_kwh")).fill_null(value=True)
+    below_own = (value < DIP_MAX_LEVEL * pl.col("expected_kwh")).fill_null(value=True)
     undercut = (low > 0.02 * pl.col("typical_kwh")) & (value >= 0) & (below > NEAR * limit) & below_own
     by_level = flags(rows.filter(undercut), "dip", "rule", below, limit)
     little = (value >= 0) & (value < DIP_MAX_SHARE * pl.col("expected_kwh"))
