@@ -15,7 +15,8 @@ from tests.warehouses import DAY, ISSUE_DATE, NOW, Folder, differences
 
 SOAK = int(os.environ.get("ENERGY_SOAK_KILLS", "3")) > 3
 # Steps that take seconds: each costs a process that imports everything.
-QUICK = ("monitoring/forecast_scores", "flexibility/incumbent_peaks", "flexibility/demand_peaks", "serving/energy")
+QUICK = ("monitoring/forecast_scores", "flexibility/incumbent_peaks",
+         "flexibility/peak_probabilities", "flexibility/demand_peaks", "serving/energy")  # fmt: skip
 
 
 def test_jobs_run_step_by_step_in_other_processes(built: Built, copied: Folder) -> None:
