@@ -3,6 +3,8 @@
     make run WAREHOUSE=/path/to/france ISSUE_DATE=2022-12-31      # docs/examples/france/sources.yaml
     .venv/bin/energy-assets backtest --warehouse /path/to/france --start 2023-01-01 --end 2023-12-31
     .venv/bin/python docs/make_pictures.py week /path/to/france FR docs/images/forecast_france.png
+    make run WAREHOUSE=/path/to/december ISSUE_DATE=2022-12-08     # the same sources, elsewhere
+    .venv/bin/python docs/make_pictures.py peaks /path/to/december FR docs/images/peaks_france.png
     make ui                                                        # in another terminal
     .venv/bin/python docs/make_pictures.py graph http://localhost:3000 docs/images/graph.png    # needs chromium
 
@@ -49,6 +51,17 @@ WHERE week = (SELECT week FROM weeks WHERE error = (SELECT quantile_disc(error, 
 ORDER BY interval_start_utc, quantile
 """
 
+NEWEST = "meter_id = $meter AND issued_at_utc = (SELECT max(issued_at_utc) FROM flexibility.peak_probabilities)"
+PEAKS = (
+    f"SELECT interval_start_utc, quantile, arg_max(demand_kwh, revision) AS demand_kwh FROM forecasts.demand_forecasts "
+    f"WHERE {NEWEST} GROUP BY ALL",
+    f"SELECT * FROM flexibility.peak_probabilities WHERE {NEWEST}",
+    f"SELECT * FROM flexibility.demand_peaks WHERE {NEWEST}",
+    f"SELECT h.interval_start_utc, h.demand_kwh FROM marts.fct_demand_hourly h "
+    f"SEMI JOIN (SELECT * FROM flexibility.peak_probabilities WHERE {NEWEST}) p "
+    f"ON p.meter_id = h.meter_id AND p.interval_start_utc = h.interval_start_utc WHERE h.demand_kwh IS NOT NULL",
+)
+
 
 def week(warehouse: Path, meter_id: str, target: Path) -> None:
     """The week of median error of the newest backtest: bands, the publisher's forecast, and what came true."""
@@ -70,6 +83,20 @@ def week(warehouse: Path, meter_id: str, target: Path) -> None:
     )
 
 
+def peaks(warehouse: Path, meter_id: str, target: Path) -> None:
+    """The newest issue's day against its thresholds, with what came true."""
+    with duckdb.connect(str(warehouse / "serving" / "energy.duckdb"), read_only=True) as con:
+        con.execute("SET TimeZone='UTC'")
+        said, hours, windows, actual = (con.sql(sql, params={"meter": meter_id}).pl() for sql in PEAKS)
+        described = con.execute("SELECT name, timezone FROM marts.dim_meters WHERE meter_id = ?", [meter_id]).fetchall()
+    if hours.is_empty():
+        sys.exit(f"no peaks of {meter_id} in {warehouse}")
+    [(name, timezone)] = described
+    day = hours["interval_start_utc"].max()
+    title = f"{name}, {day:%d %B %Y}: forecast of the morning before, thresholds, and what came true"
+    target.write_bytes(plots.peak_day(said, hours, windows, title, actual, timezone=timezone))
+
+
 def graph(address: str, target: Path) -> None:
     """The UI's graph of the asset groups, as a person sees it."""
     with tempfile.TemporaryDirectory() as folder:
@@ -86,6 +113,8 @@ def graph(address: str, target: Path) -> None:
 
 if __name__ == "__main__":
     match sys.argv[1:]:
+        case ["peaks", folder, meter, out]:
+            peaks(Path(folder), meter, Path(out))
         case ["week", folder, meter, out]:
             week(Path(folder), meter, Path(out))
         case ["graph", address, out]:

@@ -56,7 +56,7 @@ class Forecast(Strict):
         "hour and divides it",
     )
     scenarios: int = Field(50, ge=10, le=1000, description="joint paths of each meter's next day that are drawn")
-    scenario_days: int = Field(7, ge=1, description="newest issue days whose paths are kept")
+    scenario_days: int = Field(3, ge=1, description="newest issue days whose paths are kept")
     seed: int = Field(7, description="of everything random in training and in paths")
     promotion: Promotion = Field(Promotion(), description="when a model takes the place of another")
 

@@ -19,7 +19,7 @@ from energy_assets.warehouse.standing import NEWEST_BACKTESTS
 
 TABLE = TABLES["forecasts.demand_scenarios"]
 KEY = dg.AssetKey([TABLE.schema, TABLE.name])
-PAST_DAYS = 60  # issue days whose outcome says how hours and meters go together; one or two of them are still open
+PAST_DAYS = 52  # issue days whose outcome says how hours and meters go together; one or two of them are still open
 PAST = f"""
 WITH issued AS (
     SELECT meter_id, issued_at_utc, model_version, interval_start_utc, quantile,
