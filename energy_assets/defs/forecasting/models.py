@@ -1,4 +1,4 @@
-"""Models per kind of meter: trained when there is none for an issue time, or when a challenger is asked for.
+"""Models per kind of meter: trained when there is none for an issue time, or when a person or drift asks for another.
 
 Belongs here: training, artefacts, the step. Does not belong here: what the gate is asked (`judging.py`), which model
 stands (`registry.py`), what the UI says of it (`checks.py`).
@@ -18,6 +18,7 @@ from energy_assets.defs.forecasting.judging import Watch, challenge, demotion, r
 from energy_assets.defs.forecasting.registry import (
     DECISIONS,
     VERSIONS,
+    asked_by_drift,
     champion,
     decisions_between,
     model_name,
@@ -39,7 +40,7 @@ Trained = tuple[forecasting.TrainedModel, list[pl.DataFrame]]  # a model and the
 
 
 class ModelsConfig(dg.Config):
-    """`retrain` asks for a challenger per kind even where a champion stands."""
+    """`retrain` asks for a challenger per kind even where a champion stands and nothing has drifted."""
 
     retrain: bool = False
 
@@ -75,8 +76,7 @@ def build_models(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinitio
         issues = run_issues(context, energy.config, energy.warehouse, energy.now())
         trained = _first_models(context, energy, issues.first_time)
         bands = _watch(context, energy, issues)
-        if config.retrain:
-            trained |= _challengers(context, energy, issues.last_time)
+        trained |= _challengers(context, energy, issues.last_time, every=config.retrain)
         yield from _results(energy, issues, trained, bands)
 
     return forecast_models
@@ -113,13 +113,19 @@ def _watch(context: dg.AssetExecutionContext, energy: WarehouseResource, issues:
         return recent_bands(con, folder, config, kinds, issues.last_time)
 
 
-def _challengers(context: dg.AssetExecutionContext, energy: WarehouseResource, at: datetime) -> dict[str, bytes]:
-    """A challenger, as of `at`, for each kind whose champion was trained before, after a look back at its promotion."""
+def _challengers(
+    context: dg.AssetExecutionContext, energy: WarehouseResource, at: datetime, *, every: bool
+) -> dict[str, bytes]:
+    """A challenger, as of `at`, for each kind whose champion was trained before, after a look back at its promotion.
+
+    Of every kind, or of those whose drift asks for one.
+    """
     folder, schedule = energy.settings.folder, energy.config.forecast
     rule, learned = schedule.promotion, timedelta(days=schedule.training_days)
     window = timedelta(weeks=rule.weeks)
-    with energy.warehouse.connect(read_only=True) as con:
-        standing = {kind: champion(con, folder, model_name(kind), at) for kind in kinds_of_meters(con)}
+    with energy.warehouse.connect() as con:
+        asked = kinds_of_meters(con) if every else asked_by_drift(con, at)
+        standing = {kind: champion(con, folder, model_name(kind), at) for kind in asked}
         due = {kind: stands for kind, stands in standing.items() if stands is not None and stands.trained_at < at}
         frame = pl.DataFrame()
         if due:

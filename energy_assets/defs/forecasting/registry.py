@@ -15,7 +15,7 @@ import polars as pl
 
 from energy_assets.contracts import TABLES
 from energy_assets.forecasting import MODEL_NAME, ArtefactError, TrainedModel, load
-from energy_assets.warehouse import append_new, fetch, first_row
+from energy_assets.warehouse import append_new, ensure_tables, fetch, first_row
 
 VERSIONS, DECISIONS = TABLES["forecasts.model_versions"], TABLES["forecasts.model_decisions"]
 CHANGES = ("first", "promoted", "demoted")  # what puts a model in its place
@@ -82,6 +82,27 @@ def trained_between(
     ).fetchall()
     models = [version(con, folder, model_version) for (model_version,) in found]
     return [model for model in models if model is not None]
+
+
+def asked_by_drift(con: duckdb.DuckDBPyConnection, at: datetime) -> list[str]:
+    """Kinds whose newest decision on drift before an issue time is `retrain`, with no model trained since it was made.
+
+    `monitoring.drift_decisions` is read without an edge from its writer: drift looks at models, so what it asks for is
+    done at the next issue time.
+    """
+    ensure_tables(con, [TABLES["monitoring.drift_decisions"]])  # a warehouse of before has none
+    found = con.execute(
+        """WITH newest AS (
+            SELECT kind, arg_max(decision, current_end_utc) AS decision, max(issued_at_utc) AS decided_at_utc
+            FROM monitoring.drift_decisions WHERE meter_id = 'all:' || kind AND issued_at_utc < $at GROUP BY kind
+        )
+        SELECT kind FROM newest WHERE decision = 'retrain' AND NOT EXISTS (
+            SELECT 1 FROM forecasts.model_versions v
+            WHERE v.kind = newest.kind AND v.trained_at_utc > newest.decided_at_utc AND v.trained_at_utc <= $at
+        ) ORDER BY kind""",
+        {"at": at},
+    ).fetchall()
+    return [kind for (kind,) in found]
 
 
 def decisions_between(con: duckdb.DuckDBPyConnection, first: datetime, last: datetime) -> pl.DataFrame:

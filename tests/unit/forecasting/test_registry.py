@@ -13,6 +13,7 @@ import pytest
 from energy_assets.config import Promotion
 from energy_assets.contracts import TABLES
 from energy_assets.defs.forecasting.registry import (
+    asked_by_drift,
     champion,
     decisions_between,
     record,
@@ -21,7 +22,7 @@ from energy_assets.defs.forecasting.registry import (
 )
 from energy_assets.forecasting import gate, save, version_row
 from energy_assets.forecasting.gate import Comparison
-from energy_assets.warehouse import ensure_tables
+from energy_assets.warehouse import append_new, ensure_tables
 from tests.unit.forecasting.shared import zone_model
 
 NOW = datetime(2022, 6, 1, tzinfo=UTC)
@@ -224,3 +225,40 @@ def test_a_file_that_was_replaced_is_read_again(con: duckdb.DuckDBPyConnection, 
     assert version(con, tmp_path, "a") is version(con, tmp_path, "a")
     path.write_text("{")
     assert version(con, tmp_path, "a") is None
+
+
+def drifted(con: duckdb.DuckDBPyConnection, meter_id: str, decision: str, at: datetime) -> None:
+    """A decision on drift, made a day after the end of its week."""
+    contract = TABLES["monitoring.drift_decisions"]
+    ensure_tables(con, [contract])
+    row = pl.DataFrame(
+        {
+            "meter_id": meter_id,
+            "current_end_utc": at - DAY,
+            "issued_at_utc": at,
+            "kind": "zone",
+            "decision": decision,
+            "because": "-",
+            "drifted_methods": "[]",
+        }
+    )
+    append_new(con, contract, row)
+
+
+def test_drift_asks_for_a_challenger_once_and_not_before_it_was_decided(con: duckdb.DuckDBPyConnection) -> None:
+    assert asked_by_drift(con, NOW) == []
+    drifted(con, "all:zone", "retrain", NOW)
+    assert asked_by_drift(con, NOW) == []  # decided in the run of that issue time, after its models
+    assert asked_by_drift(con, NOW + DAY) == ["zone"]
+    append_new(con, TABLES["forecasts.model_versions"], trained("n", NOW + DAY).with_columns(kind=pl.lit("zone")))
+    assert asked_by_drift(con, NOW + DAY) == []
+    assert asked_by_drift(con, NOW + 2 * DAY) == []
+
+
+def test_drift_of_one_meter_and_drift_that_is_over_ask_for_nothing(con: duckdb.DuckDBPyConnection) -> None:
+    drifted(con, "FR", "retrain", NOW)
+    assert asked_by_drift(con, NOW + DAY) == []
+    drifted(con, "all:zone", "retrain", NOW)
+    drifted(con, "all:zone", "nothing", NOW + 7 * DAY)
+    assert asked_by_drift(con, NOW + 6 * DAY) == ["zone"]
+    assert asked_by_drift(con, NOW + 8 * DAY) == []
