@@ -1,7 +1,8 @@
 """What no rule can name: hours that are out of character for the meter.
 
-Belongs here: an isolation forest (Liu, Ting and Zhou, 2008) over residuals and lag ratios, one per kind of meter.
-Does not belong here: raw kW. A forest on raw values would learn which meter is large, not which hour is odd.
+Belongs here: which score is too high for a meter, and an isolation forest (Liu, Ting and Zhou, 2008) per kind of meter
+as a second opinion. Does not belong here: the score itself (`outlyingness.py`), and raw kW: a forest on raw values
+would learn which meter is large, not which hour is odd.
 """
 
 from __future__ import annotations
@@ -12,100 +13,119 @@ import numpy as np
 import polars as pl
 
 from energy_assets.monitoring.anomalies.events import FLAG_SCHEMA, flags
+from energy_assets.monitoring.anomalies.expectation import Sight
+from energy_assets.monitoring.anomalies.outlyingness import outlyingness
+from energy_assets.monitoring.anomalies.steps import NEAR, log_ratio, unclaimed
 
-FEATURES = ("residual", "residual_3h", "log_ratio", "log_ratio_6h", "log_change_24h", "log_change_168h")
+FEATURES = ("residual", "deviation", "log_change_24h", "log_change_168h")
 TREES = 100
 SEED = 7
-MIN_ROWS = 14 * 24
 MAX_ROWS = 20_000
-SCORE_QUANTILE = 0.998  # of the meter's own past scores
-SCORE_FLOOR = 0.55  # a forest's score of an unremarkable row is about 0.45
-MIN_RESIDUAL = 3.0  # usual errors, over three hours
-MIN_HOURS = 2
+COMMON_SHARE = 0.95  # of the kind's past hours: what the forest does not find rarer is not flagged
+USUAL_FACTOR = 4.0  # times the median of the meter's own past scores
+LEAST_SCORE = 0.6
+MIN_RESIDUAL = 1.0  # usual errors: what was foreseen, a forecast may know of a holiday, is not out of character
+MIN_ROWS = 7 * 24  # of past scores, for a threshold of the meter's own
+MIN_HOURS = 5
+NEIGHBOURS = timedelta(hours=2)  # between the hours of one event
 MARGIN_DAYS = 3  # scored before the window, so that an event's start does not move with the window's edge
+PAST_DAYS, EVERY = 84, 4  # the past scores are those of every fourth day of twelve weeks: three of each weekday
 
 
 def contextual(
-    hours: pl.DataFrame, meters: pl.DataFrame, claimed: pl.DataFrame, window_start: datetime
+    hours: pl.DataFrame,
+    meters: pl.DataFrame,
+    claimed: pl.DataFrame,
+    window_start: datetime,
+    history: pl.DataFrame | None = None,
+    sight: Sight = Sight.PAST,
 ) -> pl.DataFrame:
-    """Flagged hours of the window, by forests fitted on the rows before it.
+    """Flagged hours of the window.
+
+    The score is the hour's outlyingness. It has to pass 0.6 and four times the median of the meter's own scores in the
+    twelve weeks before the window, for five hours that lie close together. The second opinion is a forest's, fitted on
+    the same weeks: the hour's residual, deviation from the hour of the week and ratios to yesterday and last week have
+    to be rarer than 95 % of the hours of that kind of meter. A meter too new for a threshold of its own takes the
+    highest of its kind; alone, it stays silent.
 
     Args:
-        hours: what `with_expectation` made.
+        hours: what `with_expectation` made: the window and at least twelve weeks before it.
         meters: meter_id, kind.
-        claimed: meter_id, interval_start_utc of hours that a rule has named already; they neither train nor count.
-        window_start: rows from here (less a margin of three days) are judged; earlier rows train.
+        claimed: meter_id, interval_start_utc of hours that have a name already; they neither train nor count.
+        window_start: rows from here (less a margin of three days) are judged.
+        history: rows before `hours` with the columns `outlyingness.HISTORY`, up to a year: seasons that the meter has
+            seen before are not new. Optional.
+        sight: `BOTH` compares with the days after an hour as well.
     """
-    rows = (
-        _features(hours)
+    judged_from = window_start - timedelta(days=MARGIN_DAYS)
+    free = unclaimed(hours, claimed).with_columns(
+        demand_kwh=pl.when(pl.col("demand_reported_kwh").is_not_null()).then(pl.col("demand_kwh"))
+    )
+    dates = free["local_date"].unique().sort()
+    past = dates.filter((dates < judged_from.date()) & (dates >= judged_from.date() - timedelta(days=PAST_DAYS)))
+    days = pl.concat([past.reverse().gather_every(EVERY), dates.filter(dates >= judged_from.date())])
+    scored = (
+        outlyingness(with_changes(free), days, history, sight)
         .join(meters.select("meter_id", meter_kind="kind"), on="meter_id")
-        .join(claimed, on=["meter_id", "interval_start_utc"], how="anti")
-        .drop_nulls(FEATURES)
+        .filter(pl.col("outlyingness").is_finite())
         .sort("meter_kind", "meter_id", "interval_start_utc")
     )
-    judged_from = window_start - timedelta(days=MARGIN_DAYS)
-    parts = [_score_kind(part, judged_from) for part in rows.partition_by("meter_kind", maintain_order=True)]
+    parts = [_judge_kind(part, judged_from) for part in scored.partition_by("meter_kind", maintain_order=True)]
     if not parts:
         return pl.DataFrame(schema=FLAG_SCHEMA)
-    scored = pl.concat(parts)
-    found = scored.filter(pl.col("score") > pl.col("threshold"), pl.col("residual_3h").abs() >= MIN_RESIDUAL)
-    return _long_enough(flags(found, "contextual", "isolation_forest", pl.col("score"), pl.col("threshold")))
+    judged = pl.concat(parts)
+    foreseen = (pl.col("residual").abs() < MIN_RESIDUAL).fill_null(value=False)
+    found = judged.filter(pl.col("outlyingness") >= NEAR * pl.col("threshold"), ~pl.col("common"), ~foreseen)
+    return _long_enough(flags(found, "contextual", "outlyingness", pl.col("outlyingness"), pl.col("threshold")))
 
 
-def _features(hours: pl.DataFrame) -> pl.DataFrame:
-    reported, expected = pl.col("demand_reported_kwh"), pl.col("expected_kwh")
-    cushion = 0.05 * pl.col("typical_kwh")  # keeps ratios of small numbers small
-    rows = hours.with_columns(
-        residual=((reported - expected) / pl.col("error_kwh")).clip(-20, 20),
-        log_ratio=_log(reported, cushion) - _log(expected, cushion),
-    )
-    return rows.with_columns(
-        residual_3h=pl.col("residual").rolling_mean(3, min_samples=2).over("meter_id"),
-        log_ratio_6h=pl.col("log_ratio").rolling_mean(6, min_samples=3).over("meter_id"),
-        log_change_24h=(pl.col("log_ratio") - pl.col("log_ratio").shift(24).over("meter_id")),
-        log_change_168h=(_log(reported, cushion) - _log(reported, cushion).shift(168).over("meter_id")),
+def with_changes(hours: pl.DataFrame) -> pl.DataFrame:
+    """Adds `residual`, in usual errors, and the log ratios to yesterday (each to its expectation) and to last week."""
+    reported, meter = pl.col("demand_reported_kwh"), "meter_id"
+    ratio = log_ratio(reported, pl.col("expected_kwh"))
+    return hours.with_columns(
+        residual=((reported - pl.col("expected_kwh")) / pl.col("error_kwh")).clip(-20, 20),
+        log_change_24h=ratio - ratio.shift(24).over(meter),
+        log_change_168h=log_ratio(reported, reported.shift(168).over(meter)),
     )
 
 
-def _log(value: pl.Expr, cushion: pl.Expr) -> pl.Expr:
-    inside = pl.max_horizontal(value, pl.lit(0.0)) + cushion
-    return pl.when(value.is_not_null() & (cushion > 0)).then(inside.log())
-
-
-def _score_kind(rows: pl.DataFrame, judged_from: datetime) -> pl.DataFrame:
-    """The judged rows of one kind with score and the meter's own threshold; none if the past is too short."""
-    from sklearn.ensemble import IsolationForest
-
+def _judge_kind(rows: pl.DataFrame, judged_from: datetime) -> pl.DataFrame:
+    """The judged rows of one kind with their `threshold`, and whether the forest finds them `common`."""
     past = rows.filter(pl.col("interval_start_utc") < judged_from)
     judged = rows.filter(pl.col("interval_start_utc") >= judged_from)
-    if past.height < MIN_ROWS or judged.is_empty():
-        empty = pl.lit(None, dtype=pl.Float64)
-        return judged.clear().with_columns(score=empty, threshold=empty)
-    training = past.gather_every(1 + past.height // MAX_ROWS)
-    forest = IsolationForest(n_estimators=TREES, random_state=SEED, n_jobs=1)
-    forest.fit(_matrix(training))
-    limits = (
-        training.with_columns(pl.Series("score", -forest.score_samples(_matrix(training))))
-        .group_by("meter_id")
-        .agg(threshold=pl.col("score").quantile(SCORE_QUANTILE, "linear").clip(SCORE_FLOOR))
+    limit = (USUAL_FACTOR * pl.col("outlyingness").median()).clip(LEAST_SCORE)
+    own = past.group_by("meter_id").agg(threshold=pl.when(pl.len() >= MIN_ROWS).then(limit)).drop_nulls()
+    return judged.join(own, on="meter_id", how="left", maintain_order="left").with_columns(
+        pl.coalesce("threshold", pl.lit(own["threshold"].max(), dtype=pl.Float64)),
+        pl.Series("common", _common(past, judged)),
     )
-    scores = pl.Series("score", -forest.score_samples(_matrix(judged)))
-    return (
-        judged.with_columns(scores)
-        .join(limits, on="meter_id", how="left")
-        .with_columns(pl.col("threshold").fill_null(limits["threshold"].max()))
-    )
+
+
+def _common(past: pl.DataFrame, judged: pl.DataFrame) -> np.ndarray:
+    """Which of the judged rows a forest fitted on the past finds no rarer than nineteen in twenty of the past."""
+    from sklearn.ensemble import IsolationForest
+
+    training = past.drop_nulls(FEATURES)
+    training = training.gather_every(1 + training.height // MAX_ROWS)
+    if training.height < MIN_ROWS or judged.is_empty():
+        return np.zeros(judged.height, dtype=np.bool_)
+    forest = IsolationForest(n_estimators=TREES, random_state=SEED, n_jobs=1).fit(_matrix(training))
+    limit = np.quantile(-forest.score_samples(_matrix(training)), COMMON_SHARE)
+    return np.asarray(-forest.score_samples(_matrix(judged)) < limit)
 
 
 def _matrix(rows: pl.DataFrame) -> np.ndarray:
-    return rows.select(FEATURES).to_numpy()
+    return rows.select(pl.col(FEATURES).fill_null(0.0)).to_numpy()
 
 
 def _long_enough(flagged: pl.DataFrame) -> pl.DataFrame:
-    """Hours with another flagged hour next to them: one odd hour alone is life, not an event."""
-    hour = timedelta(hours=MIN_HOURS)
+    """Hours of five and more that lie within two hours of each other: one odd hour alone is life, not an event."""
     rows = flagged.sort("meter_id", "interval_start_utc")
     start = pl.col("interval_start_utc")
-    before = (start - start.shift(1).over("meter_id") <= hour).fill_null(value=False)
-    after = (start.shift(-1).over("meter_id") - start <= hour).fill_null(value=False)
-    return rows.filter(before | after)
+    new = (start - start.shift(1) > NEIGHBOURS).fill_null(value=True).over("meter_id")
+    return (
+        rows.with_columns(run=new.cum_sum().over("meter_id"))
+        .filter(pl.len().over("meter_id", "run") >= MIN_HOURS)
+        .drop("run")
+    )

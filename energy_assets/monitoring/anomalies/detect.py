@@ -10,9 +10,10 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
-from energy_assets.monitoring.anomalies import contextual, events, rules
+from energy_assets.monitoring.anomalies import events, rules
 from energy_assets.monitoring.anomalies.clock_shift import clock_shift
-from energy_assets.monitoring.anomalies.expectation import Sight, with_expectation
+from energy_assets.monitoring.anomalies.contextual import contextual
+from energy_assets.monitoring.anomalies.expectation import Sight, day_of_week, with_expectation
 from energy_assets.monitoring.anomalies.level_shift import level_shift
 from energy_assets.monitoring.anomalies.night_baseload import night_baseload
 
@@ -24,6 +25,7 @@ def detect(
     meters: pl.DataFrame,
     readings: pl.DataFrame | None = None,
     rejected: pl.DataFrame | None = None,
+    history: pl.DataFrame | None = None,
     *,
     issued_at: datetime,
     window_days: int = 14,
@@ -37,7 +39,7 @@ def detect(
         Rows of `monitoring.demand_anomalies`, action `none`, sorted by meter and start.
     """
     flagged = flagged_hours(
-        hourly, meters, readings, rejected, issued_at=issued_at, window_days=window_days, forecasts=forecasts,
+        hourly, meters, readings, rejected, history, issued_at=issued_at, window_days=window_days, forecasts=forecasts,
         sensitivities=sensitivities, sight=sight,
     )  # fmt: skip
     return events.merge(flagged, issued_at.astimezone(UTC))
@@ -48,6 +50,7 @@ def flagged_hours(
     meters: pl.DataFrame,
     readings: pl.DataFrame | None = None,
     rejected: pl.DataFrame | None = None,
+    history: pl.DataFrame | None = None,
     *,
     issued_at: datetime,
     window_days: int = 14,
@@ -57,10 +60,10 @@ def flagged_hours(
 ) -> pl.DataFrame:
     """Hours of the events of the last `window_days`, each with the kind and the detector that names it.
 
-    Rules name what they can; the isolation forest judges the hours that no rule has named, fitted on the rows before
-    the window. Rows of the frame before the window are history: give 60 to 90 days. Nothing known after `issued_at`
-    counts, and online no hour is judged by what came after it, but for the length of its own event and the delay
-    within which the meter usually reports.
+    Rules name what they can, then come changes that persist; what is out of character is looked for among the hours
+    that have no name yet. Rows of the frame before the window are the past: give 60 to 90 days. Nothing known after
+    `issued_at` counts, and online no hour is judged by what came after it, but for the length of its own event and the
+    delay within which the meter usually reports.
 
     Args:
         hourly: meter_id, interval_start_utc, interval_end_utc, demand_reported_kwh, demand_kwh, local_date,
@@ -71,6 +74,9 @@ def flagged_hours(
             twice or stands in the wrong place of its file is not seen.
         rejected: rows of the window's readings that did not come in: meter_id, interval_start_utc, interval_end_utc,
             known_at_utc, reason, raw_text.
+        history: up to a year of hours before those of `hourly`, as known at the issue time: meter_id,
+            interval_start_utc, local_date, local_hour, demand_kwh, and is_holiday if known. What is out of character is
+            judged against them too, so that a season seen before is not new; optional.
         issued_at: issue time, with time zone.
         window_days: events that end within these days before the issue time are reported.
         forecasts: meter_id, interval_start_utc, expected_kwh issued before the hour: a better expectation, optional.
@@ -93,22 +99,24 @@ def flagged_hours(
     if known.is_empty():
         return pl.DataFrame(schema=events.FLAG_SCHEMA)
     hours = with_expectation(known, forecasts, sight)
+    if history is not None:
+        history = history.with_columns(day_of_week=day_of_week(history))
     parts = None if readings is None else readings.filter(pl.col("known_at_utc") <= issued_at)
     refused = None if rejected is None else rejected.filter(pl.col("known_at_utc") <= issued_at)
     found: list[pl.DataFrame] = []
     if parts is not None:
-        found += [rules.duplicate(parts, refused), rules.file_order(parts, meters)]
+        twice = (rules.duplicate(parts, refused), rules.file_order(parts, meters))
+        found += [_at_factor(flagged, sensitivities) for flagged in twice]
     seen = rules.with_parts(hours, parts)
     named = pl.DataFrame(schema=events.FLAG_SCHEMA)
     # The first rule that names an hour keeps it: a dead meter is not also off by a factor.
     for rule in _naming(refused, issued_at):
         flagged = _at_factor(rule(seen), sensitivities)
         named = pl.concat([named, flagged.join(named.select(_HOUR), on=_HOUR, how="anti")])
-    claimed = named.select(_HOUR)
-    found += [persists(hours, claimed) for persists in (level_shift, clock_shift, night_baseload)]
-    found.append(contextual.contextual(hours, meters, claimed, window_start))
-    every = pl.concat([*(_at_factor(f, sensitivities) for f in found), named])
-    return _of_window(every, window_start)
+    lasting = (persists(hours, named.select(_HOUR)) for persists in (level_shift, clock_shift, night_baseload))
+    named = pl.concat([named, *(_at_factor(flagged, sensitivities) for flagged in lasting)])
+    rest = contextual(hours, meters, named.select(_HOUR), window_start, history, sight)
+    return _of_window(pl.concat([*found, named, _at_factor(rest, sensitivities)]), window_start)
 
 
 def _naming(rejected: pl.DataFrame | None, issued_at: datetime) -> list[Callable[[pl.DataFrame], pl.DataFrame]]:

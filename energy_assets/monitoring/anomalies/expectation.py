@@ -53,10 +53,9 @@ def with_expectation(
         raise ValueError("forecasts are for judging online; leave them out of a review")
     lag, center = (1, False) if sight is Sight.PAST else (0, True)
     meter = ["meter_id"]
-    weekday = pl.col("local_date").dt.weekday()
-    if "is_holiday" in hourly.columns:
-        weekday = pl.when(pl.col("is_holiday").fill_null(value=False)).then(pl.lit(7, dtype=pl.Int8)).otherwise(weekday)
-    rows = hourly.sort("meter_id", "interval_start_utc").with_columns(day_of_week=weekday, clean=_finite("demand_kwh"))
+    rows = hourly.sort("meter_id", "interval_start_utc").with_columns(
+        day_of_week=day_of_week(hourly), clean=_finite("demand_kwh")
+    )
     same_week_hour = ["meter_id", "day_of_week", "local_hour"]
     same_hour = ["meter_id", "local_hour"]
     past = pl.col("clean").shift(lag)
@@ -82,6 +81,14 @@ def with_expectation(
     return rows.with_columns(
         error_kwh=pl.max_horizontal(error, pl.when(error.is_not_null()).then(SCALE_FLOOR * pl.col("typical_kwh")))
     ).drop("clean")
+
+
+def day_of_week(hourly: pl.DataFrame) -> pl.Expr:
+    """1 to 7, Monday first, of the local date; a holiday, where the frame tells by `is_holiday`, counts as a Sunday."""
+    weekday = pl.col("local_date").dt.weekday()
+    if "is_holiday" not in hourly.columns:
+        return weekday
+    return pl.when(pl.col("is_holiday").fill_null(value=False)).then(pl.lit(7, dtype=pl.Int8)).otherwise(weekday)
 
 
 def _finite(column: str) -> pl.Expr:
