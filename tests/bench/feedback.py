@@ -1,12 +1,13 @@
-"""What an operator's feedback does to forecasts and alarms of the simulated warehouse, where the truth is known.
+"""What an operator's feedback does to forecasts and alarms of a simulated warehouse, where the truth is known.
 
-    python -m tests.bench.feedback FOLDER
+    ENERGY_CLOCK=2026-11-21T09:30:00Z energy-assets run --warehouse BUILT
+    python -m tests.bench.feedback BUILT COPY
 
-Readings are loaded and searched for anomalies three months, then twice four weeks further. After each of the first two
-stretches a scripted operator looks at every event that was found and not yet judged: one that meets a simulated fault
+In a copy of a warehouse that is built, three months of readings are searched for anomalies, then four weeks further.
+After each a scripted operator looks at every event that was found and not yet judged: one that meets a simulated fault
 is confirmed, any other is rejected. Of what lasts (shifts of level, of the quiet hours) it is confirmed that it is
 there, but it stays in training: the new level is what has to be learned. Then `energy-assets feedback effect` measures
-the eight weeks since. Belongs here: that script. Does not belong here: any part of the measurement.
+the eight weeks since the first look. Belongs here: that script. Does not belong here: any part of the measurement.
 """
 
 from __future__ import annotations
@@ -16,19 +17,17 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
-import yaml
 
 from energy_assets.cli import main as energy_assets
+from energy_assets.contracts import TABLES
 from energy_assets.defs.issues import RANGE_END, RANGE_START
 from energy_assets.feedback import record, statement
 from energy_assets.running import prepare
-from energy_assets.settings import PROJECT_ROOT, Settings
-from energy_assets.warehouse import Warehouse
+from energy_assets.settings import Settings
+from energy_assets.warehouse import Warehouse, ensure_tables
 from tests.warehouses import Folder
 
-FIRST = date(2025, 10, 21)
-STRETCHES = (84, 28, 28)  # days
-LOADED_AND_SEARCHED = ("raw", "staging", "marts")  # groups; and the anomalies
+LOOKS = ((140, 57), (56, 29))  # first and last issue day that is searched, days before the newest
 LASTING = ("level_shift", "night_baseload")
 OPEN = """
 SELECT a.anomaly_id, a.kind, count(f.fault_id) > 0 AS is_fault
@@ -40,34 +39,32 @@ GROUP BY ALL ORDER BY a.anomaly_id
 """
 
 
-def main(path: Path) -> None:
-    """Loads, searches, judges, measures."""
-    folder = Folder.make(path, yaml.safe_load((PROJECT_ROOT / "warehouse" / "sources.yaml").read_text()))
-    first = FIRST
-    for number, days in enumerate(STRETCHES):
-        last = first + timedelta(days=days - 1)
+def main(built: Path, copy: Path) -> None:
+    """Searches, judges, measures."""
+    folder = Folder(built).copy_to(copy)
+    [(known_until,)] = folder.rows("SELECT max(known_at_utc) FROM raw.meter_readings")
+    assert isinstance(known_until, datetime)
+    with folder.warehouse.transaction() as con:
+        ensure_tables(con, TABLES.values())
+    for longest, least in LOOKS:
+        first, last = (known_until.date() - timedelta(days=days) for days in (longest, least))
         noon = datetime(last.year, last.month, last.day, 12, tzinfo=UTC)
         with folder.environment(noon):
             search(first, last)
-            if number < len(STRETCHES) - 1:
-                confirmed, rejected = judge(Settings())
-                print(f"{last}: {confirmed} confirmed, {rejected} rejected", flush=True)
-            else:
-                energy_assets(["feedback", "effect"], standalone_mode=False)
-        first = last + timedelta(days=1)
+            confirmed, rejected = judge(Settings())
+        print(f"{last}: {confirmed} confirmed, {rejected} rejected", flush=True)
+    with folder.environment(known_until + timedelta(hours=1)):
+        energy_assets(["feedback", "effect"], standalone_mode=False)
 
 
 def search(first: date, last: date) -> None:
-    """Loads until the last day and looks for anomalies in the readings since the first."""
+    """Looks for anomalies in the readings of a range of days, with what was known at its end."""
     prepare(Settings())
     from energy_assets.definitions import definitions
 
-    repository = definitions().get_repository_def()
-    graph = repository.asset_graph
-    keys = [k for k in graph.materializable_asset_keys if graph.get(k).group_name in LOADED_AND_SEARCHED]
     with dg.DagsterInstance.get() as instance:
-        done = repository.get_job("daily").execute_in_process(
-            instance=instance, asset_selection=[*keys, dg.AssetKey(["monitoring", "demand_anomalies"])],
+        done = definitions().get_repository_def().get_job("build").execute_in_process(
+            instance=instance, asset_selection=[dg.AssetKey(["monitoring", "demand_anomalies"])],
             tags={RANGE_START: first.isoformat(), RANGE_END: last.isoformat()},
             run_config={"loggers": {"console": {}}},
         )  # fmt: skip
@@ -87,4 +84,4 @@ def judge(settings: Settings) -> tuple[int, int]:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]).resolve())
+    main(Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve())
