@@ -164,11 +164,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="tests.bench.faults", description=__doc__)
     parser.add_argument("--tuning", action="store_true", help="the seeds and years that thresholds were chosen on")
     parser.add_argument("--every", type=int, default=1, help="days between two runs; more is quicker and later")
-    parser.add_argument("--only", default="", help="series whose name holds this")
+    parser.add_argument("--only", nargs="+", default=[""], help="series whose names hold one of these")
     chosen = parser.parse_args()
     faults, events, alarms = [], [], []
     for number, of in enumerate(series(tuning=chosen.tuning)):
-        if chosen.only not in of.name:
+        if not any(part in of.name for part in chosen.only):
             continue
         sys.stderr.write(f"{of.name}: {of.meters.height} meters\n")
         own = followed(of, of.readings, None, chosen.every)

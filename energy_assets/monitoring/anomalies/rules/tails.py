@@ -5,6 +5,8 @@ Belongs here: rules about single hours. Does not belong here: levels that last (
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import polars as pl
 
 from energy_assets.monitoring.anomalies.events import flags
@@ -12,12 +14,12 @@ from energy_assets.monitoring.anomalies.rules.parts import METER, NEAR, past_qua
 
 TAIL_FACTOR = 7.0 / 3.0  # seven scales of the exponential tail: once in about 25 years of hours
 SPIKE_MIN_RATIO = 1.3
+USUAL_DAYS, USUAL_WITHIN = 3, timedelta(days=28)  # earlier days of the same make another one usual
 DIP_MIN_RATIO = 1.6
 DIP_MAX_LEVEL = 0.7  # of what was to be expected, or it is only a low season
 FLOOR_FACTOR = 1.5  # a floor ends more sharply than a tail
-PART_FLOOR = 0.6  # how far the lowest usual readings within the hour lie below the lowest usual hours
 FAR = 6.0  # usual errors
-HOUR_FACTOR = 5.0  # the tail of the excess is heavier than that of the level: twice as many scales
+HOUR_FACTOR = 3.5  # the tail of the excess is heavier than that of the level: so more of its scales
 SPIKE_MIN_SHARE = 0.6  # of the highest usual hours, or it does not matter
 DIP_MAX_SHARE = 0.35  # of what was to be expected
 
@@ -47,16 +49,16 @@ def spike(hours: pl.DataFrame) -> pl.DataFrame:
     beyond = (high > 0) & (value > NEAR * limit) & above_own
     by_level = flags(rows.filter(beyond), "spike", "rule", value / high, limit / high)
     by_hour = _by_hour(rows, "spike", 1.0, value > SPIKE_MIN_SHARE * high, value / high)
-    return _stronger(by_level, by_hour)
+    return _unusual(by_level, by_hour)
 
 
 def dip(hours: pl.DataFrame) -> pl.DataFrame:
     """An hour far below the meter's lowest usual hours, or far below what is usual at its time.
 
     The same as a spike for the lower tail. The level counts by its logarithm: what a meter draws when nothing happens
-    has a floor that no hour undercuts. A single reading within the hour counts if it lies that far below, too.
+    has a floor that no hour undercuts.
     """
-    value = pl.min_horizontal("demand_reported_kwh", pl.col("least_kwh") / pl.col("part_hours") / PART_FLOOR)
+    value = pl.col("demand_reported_kwh")
     rows = hours.filter(pl.col("high").is_not_null().any().over(METER)).with_columns(
         low=past_quantile(0.005), lower=past_quantile(0.1)
     )
@@ -68,7 +70,7 @@ def dip(hours: pl.DataFrame) -> pl.DataFrame:
     by_level = flags(rows.filter(undercut), "dip", "rule", below, limit)
     little = (value >= 0) & (value < DIP_MAX_SHARE * pl.col("expected_kwh"))
     by_hour = _by_hour(rows, "dip", -1.0, little, pl.col("expected_kwh") / pl.max_horizontal(value, 0.01 * low))
-    return _stronger(by_level, by_hour)
+    return _unusual(by_level, by_hour)
 
 
 def _by_hour(rows: pl.DataFrame, kind: str, sign: float, where: pl.Expr, score: pl.Expr) -> pl.DataFrame:
@@ -82,10 +84,16 @@ def _by_hour(rows: pl.DataFrame, kind: str, sign: float, where: pl.Expr, score: 
     return flags(found, kind, "rule", score, score * pl.col("limit") / pl.col("z"))
 
 
-def _stronger(one: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:
-    """One row per hour: the one that stands further beyond its threshold."""
-    return (
+def _unusual(one: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:
+    """One row per hour, the one that stands further beyond its threshold; none where such days have become usual."""
+    rows = (
         pl.concat([one, other])
         .sort(pl.col("score") / pl.col("threshold"), descending=True, maintain_order=True)
         .unique([METER, "interval_start_utc"], keep="first", maintain_order=True)
+        .with_columns(day=pl.col("interval_start_utc").dt.truncate("1d"))
     )
+    days = rows.filter(pl.col("score") >= pl.col("threshold")).select(METER, "day").unique().sort(METER, "day")
+    usual = days.filter(
+        (pl.col("day") - pl.col("day").shift(USUAL_DAYS).over(METER) <= USUAL_WITHIN).fill_null(value=False)
+    )
+    return rows.join(usual, on=[METER, "day"], how="anti", maintain_order="left").drop("day")
