@@ -57,7 +57,7 @@ def print_summary(settings: Settings, issue_date: date) -> None:
             ["kind", "events", "of high severity", "latest"],
             con.execute(_ANOMALIES, at).fetchall(),
         )
-        _show(console, "Drift", ["kind", "verdict"], con.execute(_DRIFT, at).fetchall())
+        _show(console, "Drift", ["meters", "decision", "because"], con.execute(_DRIFT, at).fetchall())
     finally:
         con.close()
     folder = f" --warehouse {settings.folder}" if settings.folder.name != "warehouse" else ""
@@ -152,14 +152,8 @@ GROUP BY kind ORDER BY 2 DESC, 1
 """
 
 _DRIFT = """
-WITH past AS (
-    SELECT * FROM monitoring.drift_scores
-    WHERE current_end_utc <= ?::TIMESTAMPTZ + INTERVAL 2 DAY AND meter_id LIKE 'all:%'
-    QUALIFY current_end_utc = max(current_end_utc) OVER (PARTITION BY meter_id, role)
-)
-SELECT meter_id[5:], CASE WHEN bool_or(drifted AND role = 'decides') THEN 'drifted: errors have left their usual range'
-                          WHEN bool_or(drifted) THEN 'stable; inputs have moved: '
-                              || string_agg(DISTINCT column_name, ', ' ORDER BY column_name) FILTER (drifted)
-                          ELSE 'stable' END
-FROM past GROUP BY meter_id ORDER BY meter_id
+SELECT replace(meter_id, 'all:', 'all of kind '), decision, because FROM monitoring.drift_decisions
+WHERE issued_at_utc = (SELECT max(issued_at_utc) FROM monitoring.drift_decisions WHERE issued_at_utc <= ?)
+    AND (meter_id LIKE 'all:%' OR decision <> 'nothing')
+ORDER BY meter_id
 """

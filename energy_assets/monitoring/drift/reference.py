@@ -66,7 +66,8 @@ def held_back(frame: pl.DataFrame) -> pl.DataFrame:
 
 def _of_one(rows: pl.DataFrame) -> pl.DataFrame:
     demand = rows["demand_kwh"].to_numpy()
-    scale = float(rows["demand_kwh"].abs().mean() or 1.0)  # type: ignore[arg-type]
+    start = pl.col("week") < pl.col("week").min() + pl.duration(weeks=LEAST_WEEKS)  # what comes later moves no figure
+    scale = float(rows.filter(start)["demand_kwh"].abs().mean() or 1.0)  # type: ignore[arg-type]
     steady, of_year = _terms(rows, scale)
     terms = np.concatenate([steady, of_year], axis=1)
     usable = np.isfinite(demand) & np.isfinite(terms).all(axis=1)

@@ -137,11 +137,12 @@ def _shape(by_hour: pl.DataFrame) -> pl.DataFrame:
     """Largest change of a block of hours in how far it is off the window's mean."""
     wide = by_hour.sort(*SERIES, "local_hour").pivot("local_hour", index=SERIES, values="residual").sort(SERIES)
     names = sorted((name for name in wide.columns if name not in SERIES), key=int)
+    if not names:
+        return wide.with_columns(pl.lit(None, dtype=pl.Float64).alias(SHAPE))
     changes = wide.with_columns(pl.col(names) - pl.mean_horizontal(names)).with_columns(_change(n) for n in names)
     profile = changes.select(names).to_numpy()
     blocks = np.mean([np.roll(profile, shift, axis=1) for shift in range(BLOCK_HOURS)], axis=0)
-    largest = np.abs(blocks).max(axis=1) if names else np.zeros(0)
-    return changes.select(SERIES).with_columns(pl.Series(SHAPE, largest, dtype=pl.Float64).fill_nan(None))
+    return changes.select(SERIES).with_columns(pl.Series(SHAPE, np.abs(blocks).max(axis=1)).fill_nan(None))
 
 
 def _long(frame: pl.DataFrame, column: str, methods: list[str]) -> pl.DataFrame:
