@@ -23,16 +23,17 @@ def summary(effect: Effect) -> str:
     count: dict[str, int] = dict(effect.statements.group_by("verdict").len().rows())
     words = {"correct": "confirmed", "incorrect": "rejected", "unsure": "left open", "withdrawn": "withdrawn"}
     said = ", ".join(f"{count[v]} {word}" for v, word in words.items() if v in count)
+    meters = effect.statements["meter_id"].n_unique()
     until = effect.statements["known_at_utc"][-1]
     return (
-        f"{effect.statements.height} statements about anomalies of {effect.statements['meter_id'].n_unique()} meters "
+        f"{effect.statements.height} statements about anomalies of {meters} meter{'' if meters == 1 else 's'} "
         f"({said}), the last at {until:%Y-%m-%d %H:%M} UTC. Forecasts of {effect.first} to {effect.last}."
     )
 
 
 def tables(effect: Effect) -> dict[str, pl.DataFrame]:
     """Title and rounded figures of each table."""
-    shown = effect.scores.with_columns((100 * pl.col("^wape_.*$")).round(2), pl.col("^coverage_80_.*$").round(3))
+    shown = effect.scores.with_columns((pl.col("^wape_.*$") * 100).round(2), pl.col("^coverage_80_.*$").round(3))
     pinball = pl.col("^pinball_.*$")
     shown = shown.with_columns(pinball.round_sig_figs(4)).rename(
         {f"{metric}_{arm}": f"{title} {arm}" for metric, title in TITLES.items() for arm in ("without", "with")}
