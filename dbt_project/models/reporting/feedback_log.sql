@@ -12,6 +12,11 @@ with targets as (
             'Over {:.1f} kW ({}) with a probability of {:.0f} %', threshold_kw, threshold_basis, 100 * probability
         )
     from {{ ref('stg_demand_peaks') }}
+
+    union all
+
+    select 'advice', advice_id, sentence
+    from {{ ref('stg_load_shift_advice') }}
 ),
 
 statements as (
