@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from energy_assets.settings import PROJECT_ROOT
+from tests.bench import faults
 from tests.bench.measuring import Measured, measure
 from tests.warehouses import DAY, NOW, SMALL, Folder
 
@@ -60,12 +61,16 @@ def main() -> None:
         sys.stderr.write("paths and peaks of many meters\n")
         many = ["-m", "tests.bench.many_peaks", "50" if short else "1000"]
         table.append(measure("paths and peaks of an issue", many, folder.path, NOW + DAY))
+        sys.stderr.write("anomalies\n")
+        detection = ["-m", "tests.bench.faults", "--meters", "100" if short else "1000"]
+        table.append(measure("anomalies of a day", detection, Path(directory), NOW))
     shown = Table(title="Seconds and memory; parts without start-up", title_justify="left")
     for column in ("what", "wall s", "CPU s", "peak RSS MB", "note"):
         shown.add_column(column, justify="left" if column in ("what", "note") else "right")
     for row in table:
         shown.add_row(row.name, f"{row.wall_s:.1f}", f"{row.cpu_s:.1f}", f"{row.peak_mb:.0f}", row.note)
     Console(width=120).print(shown)
+    faults.report(every=7, only=["fleet"])
 
 
 if __name__ == "__main__":

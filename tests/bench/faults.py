@@ -9,8 +9,10 @@ Thresholds were chosen with `--tuning` (other seeds, other years); what is repor
 from __future__ import annotations
 
 import argparse
+import json
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
@@ -53,8 +55,10 @@ def series(*, tuning: bool) -> Iterator[Series]:
     yield published("LEAD buildings", datetime(2016, 6 if tuning else 9, 20, 12, tzinfo=UTC), DAYS).copies(2)
 
 
-def followed(of: Series, readings: pl.DataFrame, rejected: pl.DataFrame | None, every: int) -> pl.DataFrame:
-    """Every event that runs `every` so many days report, with the issue time that first had it."""
+def followed(
+    of: Series, readings: pl.DataFrame, rejected: pl.DataFrame | None, every: int
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Every event that runs `every` so many days report, with the issue time that first had it; and the decisions."""
     known = table("monitoring.demand_anomalies").empty()
     standing = table("raw.demand_exclusions").empty().drop("load_id")
     issued = of.since
@@ -73,7 +77,26 @@ def followed(of: Series, readings: pl.DataFrame, rejected: pl.DataFrame | None, 
                                                            "end_utc", "detected_at_utc")
         )  # fmt: skip
         known = pl.concat([known.join(found, on="anomaly_id", how="anti"), found])
-    return known.filter(pl.col("end_utc") > of.since)
+    return known.filter(pl.col("end_utc") > of.since), standing
+
+
+def expectations(of: Series, put_in: Injected, standing: pl.DataFrame) -> pl.DataFrame:
+    """How far what is expected of an hour lies from what it was without faults: WAPE per meter, by what it is made of.
+
+    `clean` is made of the series without faults, `reported` of the one with them, `decided` of that less what was set
+    aside. A forecast is not judged here, but the simplest that learns from the same hours.
+    """
+    nothing = table("raw.demand_exclusions").empty().drop("load_id")
+    true = hours(of.readings, of.meters, _per_hour(nothing), of.until)
+    made_of = {"clean": (of.readings, nothing), "reported": (put_in.readings, nothing),
+               "decided": (put_in.readings, standing)}  # fmt: skip
+    key = ["meter_id", "interval_start_utc"]
+    compared = true.select(*key, true_kwh="demand_kwh").filter(pl.col("interval_start_utc") >= of.since)
+    for name, (readings, decided) in made_of.items():
+        expected = anomalies.with_expectation(hours(readings, of.meters, _per_hour(decided), of.until))
+        compared = compared.join(expected.select(*key, pl.col("expected_kwh").alias(name)), on=key)
+    error = [(pl.col(name) - pl.col("true_kwh")).abs().sum() / pl.col("true_kwh").sum() for name in made_of]
+    return compared.drop_nulls().group_by("meter_id").agg(e.alias(n) for n, e in zip(made_of, error, strict=True))
 
 
 def scored(of: Series, put_in: Injected, found: pl.DataFrame) -> pl.DataFrame:
@@ -159,26 +182,23 @@ def _number(value: object) -> str:
     return f"{value:.0f}" if isinstance(value, float) else ""
 
 
-def main() -> None:
-    """Runs all series and prints the tables."""
-    parser = argparse.ArgumentParser(prog="tests.bench.faults", description=__doc__)
-    parser.add_argument("--tuning", action="store_true", help="the seeds and years that thresholds were chosen on")
-    parser.add_argument("--every", type=int, default=1, help="days between two runs; more is quicker and later")
-    parser.add_argument("--only", nargs="+", default=[""], help="series whose names hold one of these")
-    chosen = parser.parse_args()
-    faults, events, alarms = [], [], []
-    for number, of in enumerate(series(tuning=chosen.tuning)):
-        if not any(part in of.name for part in chosen.only):
+def report(*, tuning: bool = False, every: int = 1, only: Sequence[str] = ("",)) -> None:
+    """Runs the series whose names hold one of `only` and prints the tables."""
+    faults, events, alarms, errors = [], [], [], []
+    for number, of in enumerate(series(tuning=tuning)):
+        if not any(part in of.name for part in only):
             continue
         sys.stderr.write(f"{of.name}: {of.meters.height} meters\n")
-        own = followed(of, of.readings, None, chosen.every)
+        own, _ = followed(of, of.readings, None, every)
         short = tuple(kind for kind in KINDS if kind not in LASTING)
         for kinds, slot_days in ((short, 7), (LASTING, 21)):
             put_in = inject(
-                of.readings, of.meters, seed=(100 if chosen.tuning else 200) + number, since=of.since, until=of.until,
+                of.readings, of.meters, seed=(100 if tuning else 200) + number, since=of.since, until=of.until,
                 kinds=kinds, slot_days=slot_days,
             )  # fmt: skip
-            found = followed(of, put_in.readings, put_in.rejected, chosen.every)
+            found, standing = followed(of, put_in.readings, put_in.rejected, every)
+            if kinds == short:
+                errors.append(expectations(of, put_in, standing).with_columns(series=pl.lit(of.name)))
             faults.append(scored(of, put_in, found))
             events.append(foreign(put_in, own, found).with_columns(series=pl.lit(of.name)))
         months = of.meters.height * DAYS / MONTH
@@ -188,6 +208,40 @@ def main() -> None:
             .select("kind", series=pl.lit(of.name), rate=pl.col("len").fill_null(0) / months)
         )
     show(pl.concat(faults), pl.concat(events), pl.concat(alarms))
+    shown = Table(title="WAPE of the expectation against the series without faults, mean of meters, %")
+    for column in ("series", "clean", "reported", "decided"):
+        shown.add_column(column)
+    means = pl.concat(errors).group_by("series", maintain_order=True).agg(pl.col("clean", "reported", "decided").mean())
+    for name, *shares in means.rows():
+        shown.add_row(name, *(f"{100 * share:.1f}" for share in shares))
+    Console(width=120).print(shown)
+
+
+def one_day(meters: int) -> None:
+    """What a day's detection takes for so many meters, as JSON for `measure`."""
+    since = datetime(2025, 9, 20, 8, tzinfo=UTC)
+    ten = simulated("fleet", 17, since, 1, households=10, industrial_sites=0, buildings=0, zones=0)
+    of = ten.copies(max(meters // 10, 1))
+    hourly = hours(of.readings, of.meters, _per_hour(table("raw.demand_exclusions").empty()), of.until)
+    window = of.readings.filter(pl.col("interval_start_utc") >= of.until - timedelta(days=WINDOW_DAYS))
+    wall, cpu = time.monotonic(), time.process_time()
+    anomalies.flagged_hours(hourly, of.meters, window, None, issued_at=of.until, window_days=WINDOW_DAYS)
+    spent = {"wall_s": time.monotonic() - wall, "cpu_s": time.process_time() - cpu}
+    print(json.dumps({**spent, "note": f"{of.meters.height:,} meters, {hourly.height:,} hours"}))
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="tests.bench.faults", description=__doc__)
+    parser.add_argument("--tuning", action="store_true", help="the seeds and years that thresholds were chosen on")
+    parser.add_argument("--every", type=int, default=1, help="days between two runs; more is quicker and later")
+    parser.add_argument("--only", nargs="+", default=[""], help="series whose names hold one of these")
+    parser.add_argument("--meters", type=int, help="instead: the time of one day's detection for so many meters")
+    chosen = parser.parse_args()
+    if chosen.meters:
+        one_day(chosen.meters)
+    else:
+        report(tuning=chosen.tuning, every=chosen.every, only=chosen.only)
 
 
 if __name__ == "__main__":

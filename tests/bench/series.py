@@ -22,7 +22,16 @@ from tests.real_data import REAL_DATA
 
 MARKET = Market(timezone="Europe/Paris", country="FR")
 HISTORY_DAYS = 104
-READINGS = ["meter_id", "interval_start_utc", "interval_end_utc", "known_at_utc", "energy_kwh", "quality"]
+READINGS = [
+    "meter_id",
+    "interval_start_utc",
+    "interval_end_utc",
+    "known_at_utc",
+    "energy_kwh",
+    "quality",
+    "load_id",
+    "file_row",
+]
 _HOUR = ["meter_id", "interval_start_utc"]
 _FILES: dict[str, dict[str, Any]] = {
     "France": {"type": "entsoe_load", "path": "france_entsoe/Total Load*.csv", "meter_id": "FR"},
@@ -87,7 +96,10 @@ def published(name: str, since: datetime, days: int, **other: Any) -> Series:
     source = TypeAdapter(AnySource).validate_python({**fields, "path": str(REAL_DATA / fields["path"])})
     received = datetime(2026, 1, 1, tzinfo=UTC)
     batches = [read(source, source_file(path), MARKET, received) for path in find_files(source, REAL_DATA)]
-    readings = pl.concat(batch.tables["raw.meter_readings"] for batch in batches)
+    readings = pl.concat(
+        batch.tables["raw.meter_readings"].with_columns(load_id=pl.lit(number))
+        for number, batch in enumerate(batches, 1)
+    )
     meters = pl.concat(batch.tables["raw.meters"] for batch in batches).unique("meter_id", keep="first")
     return _cut(name, readings, meters, since, days)
 
@@ -100,7 +112,8 @@ def simulated(name: str, seed: int, since: datetime, days: int, **fleet: int) ->
     )  # fmt: skip
     until = since + timedelta(days=days)
     batch = simulation.simulate(source, MARKET, known_after=None, known_until=until)
-    return _cut(name, batch.tables["raw.meter_readings"], batch.tables["raw.meters"], since, days)
+    readings = batch.tables["raw.meter_readings"].with_columns(load_id=pl.lit(1))
+    return _cut(name, readings, batch.tables["raw.meters"], since, days)
 
 
 def hours(readings: pl.DataFrame, meters: pl.DataFrame, decided: pl.DataFrame, issued_at: datetime) -> pl.DataFrame:

@@ -26,6 +26,7 @@ select
     anomalies.action,
     anomalies.message,
     anomalies.detected_at_utc,
+    (epoch(anomalies.detected_at_utc) - epoch(anomalies.start_utc)) / 3600 as detection_delay_hours,
     verdicts.verdict,
     verdicts.verdict_reason,
     verdicts.verdict_at_utc
