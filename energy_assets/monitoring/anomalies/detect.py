@@ -113,8 +113,14 @@ def flagged_hours(
     for rule in _naming(refused, issued_at):
         flagged = _at_factor(rule(seen), sensitivities)
         named = pl.concat([named, flagged.join(named.select(_HOUR), on=_HOUR, how="anti")])
-    lasting = (persists(hours, named.select(_HOUR)) for persists in (level_shift, clock_shift, night_baseload))
-    named = pl.concat([named, *(_at_factor(flagged, sensitivities) for flagged in lasting)])
+    # A new level begins as a spike or a dip does, and takes over from it once it is known.
+    passing = pl.col("kind").is_in(["spike", "dip"])
+    firm = named.filter(~passing)
+    lasting = pl.concat(
+        _at_factor(persists(hours, firm.select(_HOUR)), sensitivities)
+        for persists in (level_shift, clock_shift, night_baseload)
+    )
+    named = pl.concat([firm, lasting, named.filter(passing).join(lasting, on=_HOUR, how="anti")])
     rest = contextual(hours, meters, named.select(_HOUR), window_start, history, sight)
     return _of_window(pl.concat([*found, named, _at_factor(rest, sensitivities)]), window_start)
 

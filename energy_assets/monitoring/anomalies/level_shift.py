@@ -32,6 +32,7 @@ def level_shift(hours: pl.DataFrame, claimed: pl.DataFrame) -> pl.DataFrame:
     share = pl.min_horizontal((after(f"block_{i}") - before(f"block_{i}")) / step for i in range(BLOCKS))
     counts = (
         pl.col("abrupt")
+        & pl.col("stays")
         & (pl.col("size") >= NEAR * pl.col("threshold"))
         & (share > MIN_SHARE)
         & (pl.col("new") > MIN_NEW)

@@ -24,5 +24,11 @@ def night_baseload(hours: pl.DataFrame, claimed: pl.DataFrame) -> pl.DataFrame:
     days = steps(daily(hours, claimed), "quiet", least=MIN_SIZE, noise_factor=NOISE_FACTOR)
     step = pl.col("step")
     share = (after("busy") - before("busy")) / step
-    counts = pl.col("abrupt") & (step >= NEAR * pl.col("threshold")) & (share < MAX_SHARE) & (pl.col("new") > MIN_NEW)
+    counts = (
+        pl.col("abrupt")
+        & pl.col("stays")
+        & (step >= NEAR * pl.col("threshold"))
+        & (share < MAX_SHARE)
+        & (pl.col("new") > MIN_NEW)
+    )
     return flag_days(hours, lasting(days, days.filter(counts), "quiet"), "night_baseload")

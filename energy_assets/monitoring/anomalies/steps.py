@@ -92,9 +92,10 @@ def steps(days: pl.DataFrame, column: str, *, least: float, noise_factor: float)
     """The days with the step that the column takes at each of them, and the threshold that it has to pass.
 
     Added columns: `base` (the level before), `step`, `size` (its magnitude), `abrupt` (the change came between the day
-    before and this one), `new` (the share of the step that leads away from the level of the four weeks before `base`)
-    and `threshold`: the greater of `least` and `noise_factor` times the meter's usual size of step, which is 1.4826
-    times the median over the 60 days whose steps were settled before this one began.
+    before and this one), `stays` (at most one of the five days is back by half), `new` (the share of the step that
+    leads away from the level of the four weeks before `base`) and `threshold`: the greater of `least` and
+    `noise_factor` times the meter's usual size of step, which is 1.4826 times the median over the 60 days whose steps
+    were settled before this one began.
 
     Args:
         days: what `daily` made.
@@ -106,8 +107,12 @@ def steps(days: pl.DataFrame, column: str, *, least: float, noise_factor: float)
     value, base, step = pl.col(column), pl.col("base"), pl.col("step")
     usual = 1.4826 * step.abs().rolling_median(NOISE_DAYS, min_samples=NOISE_DAYS // 3).shift(AFTER_DAYS).over(_METER)
     older = value.rolling_median(2 * BEFORE_DAYS, min_samples=BEFORE_DAYS // 2).shift(BEFORE_DAYS + 1).over(_METER)
+    back = pl.sum_horizontal(
+        ((value.shift(-day).over(_METER) - base) / step < 0.5).fill_null(value=False) for day in range(AFTER_DAYS)
+    )
     return days.with_columns(
         size=step.abs(),
+        stays=back <= 1,
         abrupt=((value - base) / step > 1 - ABRUPT) & ((value.shift(1).over(_METER) - base) / step < ABRUPT),
         new=(step + base - older.fill_null(base)) / step,
         # a null stays: a meter that is too little known has no threshold
