@@ -5,10 +5,11 @@
     .venv/bin/python docs/make_pictures.py week /path/to/france FR docs/images/forecast_france.png
     make run WAREHOUSE=/path/to/december ISSUE_DATE=2022-12-08     # the same sources, elsewhere
     .venv/bin/python docs/make_pictures.py peaks /path/to/december FR docs/images/peaks_france.png
+    .venv/bin/python docs/make_pictures.py drift docs/images/drift_finland.png     # needs the files at ENERGY_REAL_DATA
     make ui                                                        # in another terminal
     .venv/bin/python docs/make_pictures.py graph http://localhost:3000 docs/images/graph.png    # needs chromium
 
-Everything is read from the published copy.
+All but the drift is read from the published copy.
 """
 
 from __future__ import annotations
@@ -16,12 +17,15 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
+from datetime import date
 from pathlib import Path
 
 import duckdb
+import polars as pl
 from PIL import Image
 
-from energy_assets import plots
+from energy_assets import monitoring, plots
+from energy_assets.settings import PROJECT_ROOT
 
 GRAPH_PX = (550, 190, 2350, 830)  # of the window: the graph without the UI's menus
 WEEK = """
@@ -97,6 +101,21 @@ def peaks(warehouse: Path, meter_id: str, target: Path) -> None:
     target.write_bytes(plots.peak_day(said, hours, windows, title, actual, timezone=timezone))
 
 
+def drift(target: Path) -> None:
+    """Finland with 8 % more demand from a Monday of 2018 on: what the watch on drift makes of it."""
+    sys.path.insert(0, str(PROJECT_ROOT))
+    from tests.bench.drift import DRIFTS, drifting, finland, heating
+
+    begins = date(2018, 1, 15)
+    whole = finland().filter(pl.col("local_date") < date(2018, 7, 2))
+    keys = ["meter_id", "interval_start_utc"]
+    known = whole.join(heating(whole), on=keys).with_columns(mean_kwh=pl.col("demand_kwh").mean())
+    weeks = monitoring.drift.timeline(drifting(known, DRIFTS[0], begins), pl.DataFrame())
+    weeks = weeks.filter(pl.col("meter_id") == "FI", pl.col("week") >= date(2017, 1, 2))
+    title = "Finland with 8 % more demand from 15 January 2018 on"
+    target.write_bytes(plots.drift_timeline(weeks, title, begins))
+
+
 def graph(address: str, target: Path) -> None:
     """The UI's graph of the asset groups, as a person sees it."""
     with tempfile.TemporaryDirectory() as folder:
@@ -117,6 +136,8 @@ if __name__ == "__main__":
             peaks(Path(folder), meter, Path(out))
         case ["week", folder, meter, out]:
             week(Path(folder), meter, Path(out))
+        case ["drift", out]:
+            drift(Path(out))
         case ["graph", address, out]:
             graph(address, Path(out))
         case _:

@@ -164,3 +164,24 @@ def test_no_global_state_is_left() -> None:
     before = dict(mpl.rcParams)
     plots.forecast_band(quantiles(), "Home")
     assert dict(mpl.rcParams) == before
+
+
+def drift_weeks(count: int = 30, raised: int = 4) -> pl.DataFrame:
+    """Two statistics over so many weeks, the last of them raised."""
+    weeks = [date(2026, 1, 5) + timedelta(weeks=i) for i in range(count)]
+    high = np.arange(count) >= count - raised
+    parts = [
+        pl.DataFrame({"week": weeks, "method": method, "score": 0.01 + 0.09 * high, "threshold": 0.03, "raised": high})
+        for method in ("level", "hour_shape")
+    ]
+    return pl.concat(parts).with_columns(column_name=pl.lit("reference"))
+
+
+def test_timeline_of_drift_shows_what_stood_raised_and_when_it_began() -> None:
+    picture = plots.drift_timeline(drift_weeks(), "Drift of a meter", date(2026, 7, 6))
+    assert picture == plots.drift_timeline(drift_weeks(), "Drift of a meter", date(2026, 7, 6))
+    shown = pixels(picture)
+    for other in (plots.drift_timeline(drift_weeks(raised=8), "Drift of a meter", date(2026, 7, 6)),
+                  plots.drift_timeline(drift_weeks(), "Drift of a meter", date(2026, 6, 1))):  # fmt: skip
+        assert (shown != pixels(other)).any()
+    pixels(plots.drift_timeline(drift_weeks().clear(), "Too young"))

@@ -137,7 +137,7 @@ def _decided(rows: pl.DataFrame, issued_at: datetime) -> pl.DataFrame:
     raised, whole = pl.col("any_raised"), pl.col("meter_id") == pl.col("of_kind")
     has_moved = pl.col("moved_importance") >= LEAST_MOVED
     gaps = (100 * pl.col("gap_share")).round(0).cast(pl.Int64)
-    two = pl.format("For two weeks in a row: {}. ", "said")
+    two = pl.format("For two weeks in a row or more: {}. ", "said")
     faults = pl.when(pl.col("faults") != "").then(pl.format("; {}", "faults")).otherwise(pl.lit(""))
     data = pl.format("The data explain it: {} % of the hours have no value{}.", gaps, faults)
     inputs = pl.when(pl.col("moved_names") != "").then(pl.format(" Inputs that moved: {}.", "moved_names"))
