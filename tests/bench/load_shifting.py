@@ -1,9 +1,9 @@
-"""`python -m tests.bench.load_shifting [--warehouse FOLDER] [--cost-paths N]`: what advice on load shifting would have saved.
+"""`python -m tests.bench.load_shifting [--warehouse FOLDER] [--cost-paths N]`: what advice on load shifting would save.
 
-Replays every issue of a warehouse's newest daily backtest: forecasts as they would have been issued, paths from the issues
-before, billed peaks and prices as known. Each plan is held against actual demand, and against the same programme with
-actual demand in the place of forecasts (perfect foresight). Without `--warehouse` a simulated one is built: 12 industrial
-sites, 12 buildings, 13 weeks of backtest. `--solve 1000` measures so many meter-days of the last issues instead.
+Replays every issue of a warehouse's newest daily backtest: forecasts as they would have been issued, paths from the
+issues before, billed peaks and prices as known. Each plan is held against actual demand, and against the same programme
+with actual demand in the place of forecasts (perfect foresight). Without `--warehouse` a simulated one is built: 12
+industrial sites, 12 buildings, 8 homes, 13 weeks of backtest. `--solve 1000` only takes the time of so many meter-days.
 """
 
 from __future__ import annotations
@@ -24,8 +24,9 @@ from energy_assets import forecasting
 from energy_assets.flexibility.clock import with_local_time
 from energy_assets.flexibility.incumbents import demand_charges, incumbent_peaks, mean_power
 from energy_assets.flexibility.planning import COST_PATHS, KnownForAdvice, MeterDay, meter_days, planned
-from energy_assets.flexibility.programme import solve
+from energy_assets.flexibility.programme import SiteDay, solve
 from energy_assets.flexibility.savings import bill
+from energy_assets.flexibility.tariffs import energy_prices
 from energy_assets.warehouse import fetch
 from energy_assets.warehouse.intervals import INTERVAL_VERSIONS
 from energy_assets.warehouse.standing import NEWEST_BACKTESTS
@@ -118,8 +119,10 @@ class Material:
 def outcomes(material: Material, issued_at: datetime, cost_paths: int) -> list[dict[str, object]]:
     """One row per meter and issue whose actual demand is whole: bills and peaks without and with the moves."""
     rows: list[dict[str, object]] = []
-    later = {key[0]: frame for key, frame in _true_prices(material, issued_at).items()}
-    for day in meter_days(material.at(issued_at), issued_at, cost_paths=cost_paths):
+    days = meter_days(material.at(issued_at), issued_at, cost_paths=cost_paths)
+    whole = pl.concat(day.intervals.drop("price", "price_basis", "currency") for day in days)
+    came = energy_prices(material.tariffs, whole, FAR).partition_by("meter_id", as_dict=True)
+    for day in days:
         meter = day.meter["meter_id"]
         actual = _actual(material, day)
         if actual is None:
@@ -127,7 +130,7 @@ def outcomes(material: Material, issued_at: datetime, cost_paths: int) -> list[d
         began = time.process_time()
         plan = planned(day)
         took = time.process_time() - began
-        true = _as_it_was(material, day, actual, later[meter]["price"].to_numpy())
+        true = _as_it_was(material, day, actual, came[meter,]["price"].to_numpy())
         best = solve(true)
         site, usual = day.site, day.site.usual_kw.sum(axis=0)
         bills = {
@@ -157,15 +160,6 @@ def outcomes(material: Material, issued_at: datetime, cost_paths: int) -> list[d
     return rows
 
 
-def _true_prices(material: Material, issued_at: datetime) -> dict[tuple[object, ...], pl.DataFrame]:
-    known = material.at(issued_at)
-    days = meter_days(known, issued_at)
-    from energy_assets.flexibility.tariffs import energy_prices
-
-    whole = pl.concat(day.intervals.drop("price", "price_basis", "currency") for day in days)
-    return energy_prices(material.tariffs, whole, FAR).partition_by("meter_id", as_dict=True)
-
-
 def _actual(material: Material, day: MeterDay) -> np.ndarray | None:
     step = round(day.site.hours * 60)
     of_meter = material.actual.filter(
@@ -175,7 +169,7 @@ def _actual(material: Material, day: MeterDay) -> np.ndarray | None:
     return None if joined.null_count() else joined.to_numpy()
 
 
-def _as_it_was(material: Material, day: MeterDay, actual: np.ndarray, price: np.ndarray) -> object:
+def _as_it_was(material: Material, day: MeterDay, actual: np.ndarray, price: np.ndarray) -> SiteDay:
     """The day with actual demand for its only path, prices as they came, and what was billed up to its start."""
     site = day.site
     start, zone = day.intervals["interval_start_utc"][0], day.meter["timezone"]
@@ -191,10 +185,24 @@ def _as_it_was(material: Material, day: MeterDay, actual: np.ndarray, price: np.
         "interval_start_utc",
     ).filter(pl.col("local_time").dt.strftime("%Y-%m") == month)
     # the simulated tariffs bill all hours
-    incumbent = float(before["power_kw"].max() or 0.0)
+    incumbent = before.select(pl.col("power_kw").max()).item() or 0.0
     charges = [dataclasses.replace(c, incumbent_kw=incumbent) for c in site.charges]
     rest = np.maximum(actual - site.usual_kw.sum(axis=0), 0.0)[None, :]
     return dataclasses.replace(site, rest_kw=rest, price=price, charges=charges, cost_paths=np.zeros(1, dtype=np.int64))
+
+
+def solving(material: Material, wanted: int) -> str:
+    """Seconds that preparing and solving so many meter-days takes, the newest ones first."""
+    count, wall, cpu, statuses = 0, 0.0, 0.0, set()
+    for issued_at in reversed(material.issues()):
+        known = material.at(issued_at)
+        began, began_cpu = time.perf_counter(), time.process_time()
+        days = meter_days(known, issued_at)[: wanted - count]
+        statuses |= {planned(day).status for day in days}
+        wall, cpu, count = wall + time.perf_counter() - began, cpu + time.process_time() - began_cpu, count + len(days)
+        if count == wanted:
+            break
+    return f"{count} meter-days in {wall:.1f} s ({cpu:.1f} s of CPU), one thread: {', '.join(sorted(statuses))}\n"
 
 
 def report(rows: pl.DataFrame) -> pl.DataFrame:
@@ -205,7 +213,7 @@ def report(rows: pl.DataFrame) -> pl.DataFrame:
     saved, best = pl.col("total_before") - pl.col("total_after"), pl.col("total_before") - pl.col("total_best")
     worth = best > 0.01 * pl.col("total_before")
     raised = pl.col("peak_kw_after") > pl.max_horizontal("peak_kw_before", "true_ceiling") + 1e-3
-    planned = pl.col("planned_after") > pl.max_horizontal("planned_before", "ceiling") + 1e-3
+    new = pl.col("planned_after") > pl.max_horizontal("planned_before", "ceiling") + 1e-3
     return (
         whole.group_by("kind")
         .agg(
@@ -214,7 +222,7 @@ def report(rows: pl.DataFrame) -> pl.DataFrame:
             worth=worth.sum(),
             lowered=(saved.filter(worth) > 0).mean(),
             lowered_of_all_moved=(saved.filter("moved") > 0).mean(),
-            planned_peak_raised=planned.sum(),
+            planned_peak_raised=new.sum(),
             peak_raised=raised.mean(),
             day_peak_raised=(pl.col("peak_kw_after") > pl.col("peak_kw_before") + 1e-3).mean(),
             bill=pl.col("total_before").sum(),
@@ -236,6 +244,7 @@ def main() -> None:
     parser.add_argument("--warehouse", type=Path, help="a warehouse with a backtest; built if absent")
     parser.add_argument("--cost-paths", type=int, default=COST_PATHS)
     parser.add_argument("--every", type=int, default=1, help="only every n-th issue")
+    parser.add_argument("--solve", type=int, help="only measure the time of so many meter-days")
     parser.add_argument("--rows", type=Path, help="write the rows to this Parquet file")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="energy-bench-") as directory:
@@ -244,12 +253,15 @@ def main() -> None:
             folder = Folder.make(Path(directory) / "sites", SOURCES).path
             sys.stderr.write(str(measure("run", ["-m", "energy_assets.cli", "run", "-w", str(folder)], folder, NOW)))
         material = Material(folder / "energy.duckdb")
+    if asked.solve:
+        sys.stdout.write(solving(material, asked.solve))
+        return
     rows = [r for at in material.issues()[14 :: asked.every] for r in outcomes(material, at, asked.cost_paths)]
     frame = pl.DataFrame(rows, infer_schema_length=None)
     if asked.rows:
         frame.write_parquet(asked.rows)
-    pl.Config(tbl_cols=-1, tbl_rows=-1, tbl_width_chars=200, float_precision=4).__enter__()
-    sys.stdout.write(f"{report(frame).transpose(include_header=True, column_names='kind')}\n")
+    with pl.Config(tbl_cols=-1, tbl_rows=-1, tbl_width_chars=200, float_precision=4):
+        sys.stdout.write(f"{report(frame).transpose(include_header=True, column_names='kind')}\n")
 
 
 if __name__ == "__main__":

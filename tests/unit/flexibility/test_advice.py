@@ -86,8 +86,8 @@ def known(**changes: Any) -> KnownForAdvice:
     ]  # fmt: skip
     incumbents = [
         {"meter_id": meter, "tariff_id": tariff, "demand_window": "all", "billing_period": "2026-03",
-         "as_of_utc": ISSUED, "averaging_minutes": minutes, "billing_basis": "monthly_maximum", "incumbent_peak_kw": 150.0,
-         "peak_at_utc": ISSUED - timedelta(days=3), "billed_peak_kw": 150.0}
+         "as_of_utc": ISSUED, "averaging_minutes": minutes, "billing_basis": "monthly_maximum",
+         "incumbent_peak_kw": 150.0, "peak_at_utc": ISSUED - timedelta(days=3), "billed_peak_kw": 150.0}
         for meter, tariff, minutes in (("works", "t15", 15), ("shop", "t60", 60))
     ]  # fmt: skip
     quarters = pl.DataFrame(
