@@ -7,7 +7,7 @@ In a copy of a warehouse that is built, three months of readings are searched fo
 After each a scripted operator looks at every event that was found and not yet judged: one that meets a simulated fault
 is confirmed, any other is rejected. Of what lasts (shifts of level, of the quiet hours) it is confirmed that it is
 there, but it stays in training: the new level is what has to be learned. Then `energy-assets feedback effect` measures
-the eight weeks since the first look. Belongs here: that script. Does not belong here: any part of the measurement.
+the four weeks since. Belongs here: that script. Does not belong here: any part of the measurement.
 """
 
 from __future__ import annotations
@@ -54,7 +54,8 @@ def main(built: Path, copy: Path) -> None:
             confirmed, rejected = judge(Settings())
         print(f"{last}: {confirmed} confirmed, {rejected} rejected", flush=True)
     with folder.environment(known_until + timedelta(hours=1)):
-        energy_assets(["feedback", "effect"], standalone_mode=False)
+        start = (last + timedelta(days=2)).isoformat()
+        energy_assets(["feedback", "effect", "--start", start], standalone_mode=False)
 
 
 def search(first: date, last: date) -> None:
