@@ -10,7 +10,7 @@ import polars as pl
 
 from energy_assets import monitoring
 from energy_assets.contracts import TABLES
-from energy_assets.defs.frames import hourly_history, meters
+from energy_assets.defs.frames import AS_OF, hourly_history, meters
 from energy_assets.defs.issues import run_issues
 from energy_assets.defs.metadata import table_metadata, table_spec
 from energy_assets.defs.resources import POOL, WarehouseResource
@@ -23,6 +23,7 @@ TABLE = TABLES["monitoring.demand_anomalies"]
 EXCLUSIONS = TABLES["raw.demand_exclusions"]
 KEY = dg.AssetKey([TABLE.schema, TABLE.name])
 WINDOW_DAYS, HISTORY_DAYS = 14, 90
+SEASONS_DAYS = 365  # what is out of character is judged against a year
 # The forecasts of an issue time are out when its anomalies are decided on: a replay of that issue must not know them.
 AFTER_ISSUE = timedelta(seconds=1)
 
@@ -69,7 +70,7 @@ def build_anomalies(partitions: dg.PartitionsDefinition[str], timezone: str) -> 
             described = meters(con)
             hourly = hourly_history(con, as_of=at, days=HISTORY_DAYS + window)
             flagged = monitoring.anomalies.flagged_hours(
-                hourly, described, _readings(con, at, since), _rejected(con, at, since),
+                hourly, described, _readings(con, at, since), _rejected(con, at, since), _seasons(con, at, since),
                 issued_at=at, window_days=window, sensitivities=sensitivities(con, at),
             )  # fmt: skip
             known = fetch(con, "SELECT * FROM monitoring.demand_anomalies WHERE end_utc >= ? ORDER BY ALL", [since])
@@ -111,6 +112,27 @@ def build_anomalies(partitions: dg.PartitionsDefinition[str], timezone: str) -> 
 
 
 _IDENTITY = ["anomaly_id", "meter_id", "kind", "detector", "start_utc", "end_utc", "detected_at_utc"]
+
+
+def _seasons(con: duckdb.DuckDBPyConnection, at: datetime, since: datetime) -> pl.DataFrame:
+    """The year of hours before those that the rules see, as they were known."""
+    return fetch(
+        con,
+        f"""SELECT h.meter_id, h.interval_start_utc, h.local_date, h.local_hour, v.demand_kwh,
+               coalesce(d.is_holiday, FALSE) AS is_holiday
+        FROM marts.fct_demand_hourly h
+        JOIN marts.dim_meters m ON m.meter_id = h.meter_id
+        LEFT JOIN marts.dim_dates d ON d.country = m.country AND d.local_date = h.local_date
+        JOIN intermediate.int_demand_versions v
+            ON v.meter_id = h.meter_id AND v.interval_start_utc = h.interval_start_utc
+        WHERE {AS_OF} AND h.interval_start_utc >= $first AND h.interval_start_utc < $until
+        ORDER BY h.meter_id, h.interval_start_utc""",
+        parameters={
+            "as_of": at,
+            "first": since - timedelta(days=SEASONS_DAYS),
+            "until": since - timedelta(days=HISTORY_DAYS),
+        },
+    )
 
 
 def _readings(con: duckdb.DuckDBPyConnection, at: datetime, since: datetime) -> pl.DataFrame:
