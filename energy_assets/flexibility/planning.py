@@ -23,7 +23,7 @@ from energy_assets.flexibility.site_days import day_intervals, demand_paths, loa
 from energy_assets.flexibility.tariffs import demand_prices, energy_prices
 
 WORTH = 1e-3  # share of the day's bill that a plan has to save
-COST_PATHS = 5  # that the demand charge is averaged over; `docs/load-shifting.md` has the figures that chose it
+COST_PATHS = 10  # that the demand charge is averaged over; `docs/load-shifting.md` has the figures that chose it
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,12 @@ calendars, prices, sentences.
     minimise    energy price x energy + demand price x mean over paths of max(0, peak - incumbent)
     so that     every run takes place once, within its window, whole or in stretches of a minimum length;
                 batteries stay within their limits and end the day as they began it;
-                on no path does the site's peak rise above the larger of its peak without any move and the incumbent.
+                on no path does the day's peak rise, in the intervals that a demand charge looks at.
 
-The last condition holds for each path of demand alone. Moves are the same on all paths, so that it comes down to one
-upper bound per interval: the least room that any path leaves. Not moving anything is always feasible.
+The last condition does without the incumbent: below it a higher peak would cost nothing now, but gain next to nothing
+either, and the day may come to more than was forecast (`docs/load-shifting.md`). It holds for each path of demand alone.
+Moves are the same on all paths, so that it comes down to one upper bound per interval: the least room that any path
+leaves. Not moving anything is always feasible.
 """
 
 from __future__ import annotations
@@ -41,7 +43,7 @@ class SiteDay:
     """One site and day of T intervals of `hours`.
 
     `rest_kw` are paths of demand without the loads, (S, T); `cost_paths` numbers those that the demand charge is
-    averaged over. `limit_kw` is a peak that costs nothing where there is no demand charge: the contracted power.
+    averaged over. `limit_kw` is what may be drawn where there is no demand charge: the contracted power.
     """
 
     hours: float
@@ -61,11 +63,11 @@ class SiteDay:
     def room_kw(self) -> Floats:
         """The most that the loads may draw together without a new peak on any path, (T,); never below their usual."""
         usual = self.usual_kw.sum(axis=0)
-        free = np.ones(len(self.price), dtype=bool)
-        ceilings = [(c.mask, c.incumbent_kw) for c in self.charges if c.mask.any()] or [(free, self.limit_kw)]
+        looked_at = [c.mask for c in self.charges if c.mask.any()]
+        limit = 0.0 if looked_at else self.limit_kw
         room = np.full(len(self.price), np.inf)
-        for mask, allowed in ceilings:
-            ceiling = np.maximum((self.rest_kw + usual)[:, mask].max(axis=1, keepdims=True), allowed)
+        for mask in looked_at or [np.ones(len(self.price), dtype=bool)]:
+            ceiling = np.maximum((self.rest_kw + usual)[:, mask].max(axis=1, keepdims=True), limit)
             room[mask] = np.minimum(room[mask], (ceiling - self.rest_kw[:, mask]).min(axis=0))
         return np.asarray(np.maximum(room, usual), dtype=np.float64)
 

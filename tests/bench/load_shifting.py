@@ -213,7 +213,8 @@ def report(rows: pl.DataFrame) -> pl.DataFrame:
     saved, best = pl.col("total_before") - pl.col("total_after"), pl.col("total_before") - pl.col("total_best")
     worth = best > 0.01 * pl.col("total_before")
     raised = pl.col("peak_kw_after") > pl.max_horizontal("peak_kw_before", "true_ceiling") + 1e-3
-    new = pl.col("planned_after") > pl.max_horizontal("planned_before", "ceiling") + 1e-3
+    limit = pl.when(pl.col("kind") == "household").then("ceiling").otherwise(0.0)  # no demand charge: the capacity
+    new = pl.col("planned_after") > pl.max_horizontal("planned_before", limit) + 1e-3
     return (
         whole.group_by("kind")
         .agg(

@@ -43,7 +43,7 @@ SELECT DISTINCT meter_id FROM flexibility.load_shift_advice WHERE issued_at_utc 
 NEW_PEAKS = """
 SELECT count(*) FROM flexibility.load_shift_advice a LEFT JOIN raw.meters m USING (meter_id)
 WHERE a.issued_at_utc BETWEEN $first AND $last AND a.peak_after_kw > 0.001 + greatest(
-    a.peak_before_kw, coalesce(a.incumbent_peak_kw, 0), CASE WHEN a.tariff_id NOT IN (
+    a.peak_before_kw, CASE WHEN a.tariff_id NOT IN (
         SELECT tariff_id FROM raw.tariffs WHERE component = 'demand') THEN coalesce(m.capacity_kw, 0) ELSE 0 END)
 """
 
@@ -71,7 +71,7 @@ def build_advice(partitions: dg.PartitionsDefinition[str], timezone: str) -> dg.
                 "no_new_peak_is_planned",
                 asset=KEYS[ADVICE.name],
                 blocking=True,
-                description="The planned peak is no higher than without the moves, or than what is billed anyway.",
+                description="The planned peak is no higher than without moves; where no demand is charged, than the capacity.",
             ),
             dg.AssetCheckSpec(
                 "every_meter_solved",

@@ -11,6 +11,7 @@ from energy_assets.flexibility.savings import bill
 
 HOURS = 24
 ALL = np.ones(HOURS, dtype=bool)
+BUSY_NOON = np.where(np.arange(HOURS) == 12, 100.0, 50.0)
 CHEAP_AT_NIGHT = np.where((np.arange(HOURS) >= 6) & (np.arange(HOURS) < 22), 0.2, 0.1)
 
 
@@ -75,13 +76,19 @@ def test_a_run_leaves_the_peak_although_it_costs_energy() -> None:
     assert (rest + plan.kw[0]).max() == 90.0
 
 
-def test_below_the_incumbent_peaks_cost_nothing() -> None:
-    rest = np.where(np.arange(HOURS) < 6, 90.0, 50.0)  # the cheap hours are the busy ones
+def test_a_higher_peak_is_not_planned_although_more_is_billed_anyway() -> None:
     night = np.arange(HOURS) < 6
-    to_night = solve(site([run(on(10, 11), allowed=night | (on(10, 11) > 0))], rest, incumbent=120.0))
-    assert to_night.kw[0][:6].sum() == pytest.approx(20.0)
-    stays = solve(site([run(on(10, 11), allowed=night | (on(10, 11) > 0))], rest, incumbent=95.0))
-    assert (rest + stays.kw[0]).max() == 90.0
+    loads: list[Load] = [run(on(10, 11), allowed=night | (on(10, 11) > 0))]
+    roomy, busy = (solve(site(loads, np.where(night, kw, 80.0), incumbent=120.0)).kw[0] for kw in (79.0, 81.0))
+    assert roomy[:6].sum() == pytest.approx(20.0)
+    np.testing.assert_array_equal(busy, on(10, 11))
+
+
+def test_without_a_demand_charge_the_contracted_power_is_the_limit() -> None:
+    rest = np.full((1, HOURS), 3.0)
+    battery = Battery(5.0, 10.0, 0.9, 0.0, 1.0)
+    kw = solve(SiteDay(1.0, CHEAP_AT_NIGHT, rest, [battery], [], np.zeros(1, dtype=int), limit_kw=6.0)).kw[0]
+    assert kw.max() == pytest.approx(3.0)
 
 
 def test_no_path_gets_a_new_peak() -> None:
@@ -92,21 +99,21 @@ def test_no_path_gets_a_new_peak() -> None:
         day = site(loads, rest, incumbent=100.0)
         plan = solve(day)
         before, after = (rest + kw.sum(axis=0) for kw in (day.usual_kw, plan.kw))
-        assert (after.max(axis=1) <= np.maximum(before.max(axis=1), 100.0) + 1e-5).all()
+        assert (after.max(axis=1) <= before.max(axis=1) + 1e-5).all()
         costs = [bill(net, 1.0, day.price, day.charges).total.mean() for net in (before, after)]
         assert costs[1] <= costs[0] + 1e-6
 
 
 def test_what_is_moved_draws_its_rebound() -> None:
-    plan = solve(site([run(on(10, 11), rebound=0.1)], np.full(HOURS, 50.0)))
+    plan = solve(site([run(on(10, 11), rebound=0.1)], BUSY_NOON))
     assert plan.kw[0].sum() == pytest.approx(22.0)
-    dear = solve(site([run(on(10, 11), rebound=1.5)], np.full(HOURS, 50.0)))
+    dear = solve(site([run(on(10, 11), rebound=1.5)], BUSY_NOON))
     np.testing.assert_array_equal(dear.kw[0], on(10, 11))
 
 
 def test_a_battery_earns_the_difference_and_ends_as_it_began() -> None:
     battery = Battery(5.0, 20.0, 0.81, 0.1, 0.9)
-    day = site([battery], np.full(HOURS, 50.0))
+    day = site([battery], BUSY_NOON)
     kw = solve(day).kw[0]
     charged, given = np.maximum(kw, 0.0), np.maximum(-kw, 0.0)
     assert charged.sum() * 0.9 == pytest.approx(given.sum() / 0.9)
@@ -119,7 +126,7 @@ def test_a_battery_earns_the_difference_and_ends_as_it_began() -> None:
 
 def test_a_battery_gives_no_more_than_the_site_draws_and_never_does_both() -> None:
     price = np.where(np.arange(HOURS) == 3, -0.5, CHEAP_AT_NIGHT)
-    rest = np.full(HOURS, 2.0)
+    rest = np.where(np.arange(HOURS) == 12, 20.0, 2.0)
     day = site([Battery(5.0, 20.0, 0.6, 0.0, 1.0)], rest, price=price)
     kw = solve(day).kw[0]
     assert (rest + kw).min() >= -1e-6
