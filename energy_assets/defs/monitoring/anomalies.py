@@ -74,7 +74,7 @@ def build_anomalies(partitions: dg.PartitionsDefinition[str], timezone: str) -> 
                 issued_at=at, window_days=window, sensitivities=sensitivities(con, at),
             )  # fmt: skip
             known = fetch(con, "SELECT * FROM monitoring.demand_anomalies WHERE end_utc >= ? ORDER BY ALL", [since])
-            standing = _standing(con, decided_at, since)
+            standing = _standing(con, at, decided_at, since)
         decided = monitoring.anomalies.decisions(
             flagged, hourly, standing, decided_at=decided_at, since=since, policy=energy.config.anomalies.actions
         )
@@ -169,13 +169,16 @@ def _rejected(con: duckdb.DuckDBPyConnection, at: datetime, since: datetime) -> 
     )
 
 
-def _standing(con: duckdb.DuckDBPyConnection, decided_at: datetime, since: datetime) -> pl.DataFrame:
-    """Decisions on the window's hours, as they stood."""
+def _standing(con: duckdb.DuckDBPyConnection, at: datetime, decided_at: datetime, since: datetime) -> pl.DataFrame:
+    """Decisions on the window's hours, as they stood at the issue time, and those that this step made there before."""
     return fetch(
         con,
         f"""SELECT {", ".join(EXCLUSIONS.content)} FROM raw.demand_exclusions
-        WHERE decided_at_utc <= $decided_at AND end_utc > $since ORDER BY ALL""",
-        parameters={"decided_at": decided_at, "since": since},
+        WHERE end_utc > $since AND (decided_at_utc <= $at OR (
+            decided_at_utc = $decided_at
+            AND load_id IN (SELECT load_id FROM raw.load_ledger WHERE source = 'anomalies')
+        )) ORDER BY ALL""",
+        parameters={"at": at, "decided_at": decided_at, "since": since},
     )
 
 
