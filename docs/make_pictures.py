@@ -97,7 +97,7 @@ def peaks(warehouse: Path, meter_id: str, target: Path) -> None:
         sys.exit(f"no peaks of {meter_id} in {warehouse}")
     [(name, timezone)] = described
     day = hours["interval_start_utc"].max()
-    title = f"{name}, {day:%d %B %Y}: forecast of the morning before, thresholds, and what came true"
+    title = f"{name}, {day:%d %B %Y}, forecast the morning before"
     target.write_bytes(plots.peak_day(said, hours, windows, title, actual, timezone=timezone))
 
 

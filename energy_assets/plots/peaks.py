@@ -13,7 +13,7 @@ import polars as pl
 from energy_assets.plots.style import ACTUAL, COLOURS, MUTED, figure, legend, png, thousands, time_axis, times
 from energy_assets.plots.time_series import draw_band, power_unit, wide_levels
 
-NAMES = {"capacity": "capacity", "incumbent": "billed peak so far", "seasonal_quantile": "95 % of the season"}
+NAMES = {"capacity": "capacity", "incumbent": "billed peak so far", "seasonal_quantile": "season's quantile"}
 OF_BASIS = dict(zip(NAMES, (COLOURS[3], COLOURS[1], COLOURS[2]), strict=True))
 REACH = 1.6  # thresholds further above the band than this share of it would flatten the day
 
