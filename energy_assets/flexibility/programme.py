@@ -9,9 +9,9 @@ calendars, prices, sentences.
                 on no path does the day's peak rise, in the intervals that a demand charge looks at.
 
 The last condition does without the incumbent: below it a higher peak would cost nothing now, but gain next to nothing
-either, and the day may come to more than was forecast (`docs/load-shifting.md`). It holds for each path of demand alone.
-Moves are the same on all paths, so that it comes down to one upper bound per interval: the least room that any path
-leaves. Not moving anything is always feasible.
+either, and the day may come to more than was forecast (`docs/load-shifting.md`). It holds for each path of demand
+alone. Moves are the same on all paths, so that it comes down to one upper bound per interval: the least room that any
+path leaves. Not moving anything is always feasible.
 """
 
 from __future__ import annotations
@@ -57,7 +57,8 @@ class SiteDay:
     @property
     def usual_kw(self) -> Floats:
         """What each load draws when nobody moves it, (loads, T)."""
-        return np.array([usual_kw(load, len(self.price)) for load in self.loads])
+        count = len(self.price)
+        return np.array([usual_kw(load, count) for load in self.loads]).reshape(-1, count)
 
     @property
     def room_kw(self) -> Floats:

@@ -71,7 +71,7 @@ def build_advice(partitions: dg.PartitionsDefinition[str], timezone: str) -> dg.
                 "no_new_peak_is_planned",
                 asset=KEYS[ADVICE.name],
                 blocking=True,
-                description="The planned peak is no higher than without moves; where no demand is charged, than the capacity.",
+                description="No planned peak is higher than without moves; without a demand charge, than the capacity.",
             ),
             dg.AssetCheckSpec(
                 "every_meter_solved",

@@ -196,6 +196,12 @@ def test_nothing_is_moved_where_nothing_is_to_gain() -> None:
     assert made.outlook.is_empty()
 
 
+def test_a_day_on_which_nothing_runs_has_nothing_to_move() -> None:
+    holiday = DAYS.with_columns(is_workday=False)
+    made = advise(known(days=holiday, loads=LOADS.filter(pl.col("calendar") == "workdays")), PEAKS, ISSUED)
+    assert made.advice["sentence"].to_list() == ["Nothing is worth moving on 2026-03-11."] * 2
+
+
 def test_quarter_hours_of_past_days_shape_the_hours() -> None:
     at = [MIDNIGHT - timedelta(days=1) + timedelta(minutes=15 * i) for i in range(96)]
     quarters = pl.DataFrame(
