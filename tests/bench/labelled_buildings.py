@@ -5,9 +5,9 @@ lowest; no point adjustment. Everything is online: an hour is scored by what cam
 30 days on what was before, and no score has seen a label, but for the last one, which learns those of the other four
 buildings and is no part of the project. `both sides` is the review after the fact.
 
-PR-AUC is average precision over hours. Events are runs of hours above a threshold, at most six hours apart, and of
-marked hours; one that shares an hour with one of the other sort is a hit. The threshold is the one that is best in the
-mean of the other four buildings.
+PR-AUC is average precision over hours. Events are runs of five hours and more above a threshold, at most six hours
+apart, and of marked hours; one that shares an hour with one of the other sort is a hit. The threshold is a multiple of
+the building's own median score of the twelve weeks before, the one that is best in the mean of the other four.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from sklearn.ensemble import IsolationForest
 from sklearn.metrics import average_precision_score
 
 from energy_assets.monitoring.anomalies import Sight, with_expectation
-from energy_assets.monitoring.anomalies.contextual import FEATURES, contextual, with_changes
+from energy_assets.monitoring.anomalies.contextual import FEATURES, MIN_HOURS, contextual, with_changes
 from energy_assets.monitoring.anomalies.outlyingness import UNLIKENESS, outlyingness
 from tests.real_data import REAL_DATA
 
@@ -82,7 +82,7 @@ def refitted_forest(rows: pl.DataFrame, features: tuple[str, ...]) -> Scores:
     parts = []
     for building in rows.partition_by("meter_id", maintain_order=True):
         matrix = building.select(pl.col(features).fill_null(0.0).fill_nan(0.0)).to_numpy()
-        score = np.zeros(len(matrix))
+        score = np.full(len(matrix), np.nan)
         for start in range(REFIT_HOURS, len(matrix), REFIT_HOURS):
             block = slice(start, start + REFIT_HOURS)
             forest = IsolationForest(n_estimators=100, random_state=7, n_jobs=1).fit(matrix[:start])
@@ -115,7 +115,8 @@ def learned(rows: pl.DataFrame) -> Scores:
 
 def event_figures(flagged: npt.NDArray[np.bool_], marked: npt.NDArray[np.bool_]) -> tuple[float, float, float]:
     """F1, precision and recall of events."""
-    found, true = _runs(flagged, BRIDGE_HOURS), _runs(marked, 0)
+    found = [(a, b) for a, b in _runs(flagged, BRIDGE_HOURS) if flagged[a:b].sum() >= MIN_HOURS]
+    true = _runs(marked, 0)
     right = sum(bool(marked[a:b].any()) for a, b in found)
     covered = np.zeros(len(marked), dtype=np.bool_)
     for a, b in found:
@@ -135,23 +136,36 @@ def _runs(flags: npt.NDArray[np.bool_], bridge: int) -> list[tuple[int, int]]:
 
 def figures(score: Scores, rows: pl.DataFrame) -> tuple[list[float], list[tuple[float, float, float]]]:
     """PR-AUC per building, and event figures at the threshold that the other four choose."""
-    names = rows["meter_id"].unique(maintain_order=True).to_list()
-    score = np.nan_to_num(score, nan=float(np.nanmin(score)))
-    parts = {n: (score[(own := rows["meter_id"].to_numpy() == n)], rows["marked"].to_numpy()[own]) for n in names}
-    areas = [float(average_precision_score(marked, values)) for values, marked in parts.values()]
-    tried = np.unique(np.quantile(score, 1 - np.geomspace(0.0005, 0.1, CANDIDATES)))
-    table = np.array([[event_figures(v > limit, m)[0] for limit in tried] for v, m in parts.values()])
-    chosen = [tried[np.delete(table, i, axis=0).mean(axis=0).argmax()] for i in range(len(names))]
-    return areas, [event_figures(v > limit, m) for (v, m), limit in zip(parts.values(), chosen, strict=True)]
+    past = pl.col(SCORE).rolling_median(84 * 24, min_samples=14 * 24).shift(1).over("meter_id")
+    table = (
+        rows.select("meter_id", "marked", pl.Series(SCORE, score).fill_nan(None))
+        .with_columns(multiple=pl.when(past > 0).then(pl.col(SCORE) / past).fill_null(0.0))
+        .with_columns(pl.col(SCORE).fill_null(float(np.nanmin(score))))
+    )
+    parts = [
+        (part[SCORE].to_numpy(), part["multiple"].to_numpy(), part["marked"].to_numpy())
+        for part in table.partition_by("meter_id", maintain_order=True)
+    ]
+    areas = [float(average_precision_score(marked, values)) for values, _, marked in parts]
+    tried = np.unique(np.quantile(table["multiple"].to_numpy(), 1 - np.geomspace(0.0005, 0.1, CANDIDATES)))
+    f1 = np.array([[event_figures(v > limit, marked)[0] for limit in tried] for _, v, marked in parts])
+    chosen = [tried[np.delete(f1, i, axis=0).mean(axis=0).argmax()] for i in range(len(parts))]
+    return areas, [event_figures(v > limit, marked) for (_, v, marked), limit in zip(parts, chosen, strict=True)]
 
 
 def flagged(hourly: pl.DataFrame) -> pl.DataFrame:
     """Hours that the detector flags with the thresholds it ships with, in runs a fortnight apart."""
     described = hourly.select("meter_id", kind=pl.lit("building")).unique()
     dated = hourly.with_columns(day_of_week=pl.col("local_date").dt.weekday())
-    first, last = hourly["interval_start_utc"].min(), hourly["interval_end_utc"].max()
+    span = hourly.select(
+        pl.datetime_range(
+            pl.col("interval_start_utc").min() + pl.duration(days=14),
+            pl.col("interval_end_utc").max() + pl.duration(days=14),
+            "14d",
+        )
+    ).to_series()
     parts = []
-    for issued in pl.datetime_range(first, last + timedelta(days=14), "14d", eager=True)[1:]:  # type: ignore[operator]
+    for issued in span:
         window = issued - timedelta(days=14)
         recent = pl.col("interval_start_utc") >= window - timedelta(days=90)
         hours = with_expectation(dated.filter(recent, pl.col("interval_end_utc") <= issued))
