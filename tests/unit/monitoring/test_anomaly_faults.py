@@ -155,6 +155,11 @@ def test_copies_of_another_day(lag: int) -> None:
     assert events["start_utc"].item() == START + timedelta(hours=index(3, 0))
 
 
+def test_a_load_profile_repeats_itself_for_longer() -> None:
+    week = shape(7 * 24)
+    assert named(hourly(np.resize(week, HOURS))).is_empty()
+
+
 def test_straight_lines() -> None:
     values = shape()
     values[index(3, 4) : index(3, 13)] = np.linspace(values[index(3, 3)], values[index(3, 13)], 9)

@@ -40,10 +40,9 @@ def zero_run(hours: pl.DataFrame) -> pl.DataFrame:
     by_week, by_day = [METER, "day_of_week", "local_hour"], [METER, "local_hour"]
     share = pl.coalesce(_past_share(zero, value, by_week, 3), _past_share(zero, value, by_day, 7))
     runs = _with_runs(hours, before(zero) & adjoins(), zero)
-    in_first_week = pl.col("interval_start_utc") < pl.col("run_start") + timedelta(days=7)
     runs = runs.join(
         hours.select(METER, "interval_start_utc", rare=zero & (share < RARE_SHARE)), on=[METER, "interval_start_utc"]
-    ).with_columns(rare_hours=(pl.col("rare") & in_first_week).sum().over(METER, "run_start"))
+    ).with_columns(rare_hours=(pl.col("rare") & _in_first_week()).sum().over(METER, "run_start"))
     found = runs.filter(pl.col("rare_hours") >= NEAR * MIN_ZERO_HOURS)
     return _unusual_runs(found, "zero_run", "rule", MIN_ZERO_HOURS, pl.col("rare_hours"))
 
@@ -51,7 +50,8 @@ def zero_run(hours: pl.DataFrame) -> pl.DataFrame:
 def estimated_run(hours: pl.DataFrame) -> pl.DataFrame:
     """Hours that nobody measured: exact copies of the day or the week before, and straight lines.
 
-    Copies vary as readings do (at least four values), and neither they nor straight lines are usual for the meter.
+    Copies vary as readings do (at least four values), and neither they nor straight lines are usual for the meter. Of a
+    run only the first week counts: what repeats itself for longer is a load profile, and the meter's own way.
     """
     value = pl.col("demand_reported_kwh")
     found = []
@@ -61,7 +61,8 @@ def estimated_run(hours: pl.DataFrame) -> pl.DataFrame:
         same = copied & in_step & (value.abs() > 1e-9)
         runs = _with_runs(hours, same & before(same.fill_null(value=False)) & adjoins(), same.fill_null(value=False))
         varied = runs.filter(
-            (pl.col("demand_reported_kwh").n_unique() >= pl.min_horizontal(4, pl.col("run_hours"))).over(METER, "run")
+            (pl.col("demand_reported_kwh").n_unique() >= pl.min_horizontal(4, pl.col("run_hours"))).over(METER, "run"),
+            _in_first_week(),
         )
         found.append(_unusual_runs(varied, "estimated_run", "copied", MIN_COPIED_HOURS, pl.col("run_hours")))
     step = value - before(value)
@@ -80,6 +81,10 @@ def declared_estimate(hours: pl.DataFrame) -> pl.DataFrame:
     said = (pl.col("quality") == "estimated").fill_null(value=False)
     runs = _with_runs(hours, before(said) & adjoins(), said)
     return _unusual_runs(runs, "estimated_run", "declared", MIN_DECLARED_HOURS, pl.col("run_hours"))
+
+
+def _in_first_week() -> pl.Expr:
+    return pl.col("interval_start_utc") < pl.col("run_start") + timedelta(days=7)
 
 
 def _past_share(event: pl.Expr, value: pl.Expr, group: list[str], min_samples: int) -> pl.Expr:
