@@ -10,8 +10,8 @@ DECISIONS = ("nothing", "watch", "retrain", "investigate")
 TABLES = (
     Table("monitoring", "drift_scores", "How far a week is from the past, and who says so", columns(
         SERIES,
-        Column("column_name", "VARCHAR", "What was compared: reference (demand against a reference held back), forecast (demand "
-               "against the quantiles that were issued), or a feature or demand_kwh of the explaining rows", key=True),
+        Column("column_name", "VARCHAR", "What was compared: reference (demand against a reference held back) decides; forecast "
+               "(demand against the quantiles that were issued), a feature, demand_kwh explain", key=True),
         Column("method", "VARCHAR", "level, hour_shape, spread; wasserstein_normed of the explaining rows", key=True),
         Column("role", "VARCHAR", "decides (calibrated residuals) or explains (features, target)", key=True,
                allowed=("decides", "explains")),

@@ -163,6 +163,26 @@ def replay(frame: pl.DataFrame, learned_until: date | None = None) -> tuple[pl.D
     return clean.filter(pl.col("week") >= since), pl.concat(finds)
 
 
+def followed(frame: pl.DataFrame, weeks: int) -> tuple[int, int]:
+    """Of eight drifts of the level, how many are found where the publisher's forecast follows after so many weeks."""
+    limits = with_thresholds(residual_statistics(held_back(frame)), learned_until=LEARNED_UNTIL)
+    limits = limits.filter(pl.col("method") == "level").select("meter_id", "week", "method", "threshold")
+    hits, begins = 0, [date(2017, 1, 2) + timedelta(weeks=12 * i, days=3 * (i % 2)) for i in range(8)]
+    for day in begins:
+        grown = pl.when(pl.col("local_date") >= day).then(1.08).otherwise(1.0)
+        follows = pl.when(pl.col("local_date") >= day + timedelta(weeks=weeks)).then(1.08).otherwise(1.0)
+        drifted = frame.filter(pl.col("local_date") < day + timedelta(days=28)).with_columns(
+            pl.col("demand_kwh") * grown, pl.col("published_kwh") * follows
+        )
+        scores = residual_statistics(held_back(drifted)).join(limits, on=["meter_id", "week", "method"])
+        beyond = scores.filter(pl.col("meter_id") == "FI").sort("week")
+        beyond = beyond.filter(pl.col("week") + timedelta(days=8) <= day + timedelta(days=FOUND_WITHIN))
+        hit = beyond["value"].abs() > beyond["threshold"]
+        since = beyond["week"] + timedelta(days=7) > day
+        hits += int((hit & hit.shift(1) & since).any())
+    return hits, len(begins)
+
+
 def summary(clean: pl.DataFrame, finds: pl.DataFrame) -> pl.DataFrame:
     """Per kind as a whole and per meter of it: weeks, false alarms, drifts found and the median days until."""
     of = pl.when(pl.col("meter_id").str.starts_with("all:")).then(pl.lit("all")).otherwise(pl.lit("meters")).alias("of")
@@ -193,7 +213,11 @@ def main() -> None:
     """Prints the tables, Finland's first."""
     seeds = [int(word) for word in sys.argv[1:]] or list(SEEDS)
     if REAL_DATA.is_dir():
-        show("Finland 2017-2018, thresholds of 2015-2016", [replay(finland(), LEARNED_UNTIL)])
+        real = finland()
+        show("Finland 2017-2018, thresholds of 2015-2016", [replay(real, LEARNED_UNTIL)])
+        for weeks in (1, 2):
+            hits, of = followed(real, weeks)
+            sys.stdout.write(f"level +8 %, the published forecast follows after {weeks} weeks: {hits} of {of} found\n")
     show(f"Simulated fleets, seeds {seeds}: the last two of four years", [replay(fleet(seed)) for seed in seeds])
 
 

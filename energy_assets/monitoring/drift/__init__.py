@@ -1,7 +1,7 @@
 """Drift: whether the models' world has changed, what has, and what to do about it.
 
-Residuals of a reference that is held back, and the calibration of what was issued, decide against thresholds from each
-series' own past; Evidently's drift of features and demand explains. Does not belong here: retraining, alarms.
+Residuals of a reference that is held back decide, against thresholds from each series' own past; the calibration of
+what was issued and Evidently's drift of features and demand explain. Does not belong here: retraining, alarms.
 """
 
 from energy_assets.monitoring.drift.decisions import decide

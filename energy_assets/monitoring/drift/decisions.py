@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 import polars as pl
 
 from energy_assets.contracts import table
-from energy_assets.monitoring.drift.statistics import FORECAST, LEVEL, REFERENCE, SHAPE, SPREAD
+from energy_assets.monitoring.drift.statistics import LEVEL, REFERENCE, SHAPE, SPREAD
 
 DECISIONS = "monitoring.drift_decisions"
 DATA_FAULTS = ("missing", "duplicate", "dst_fold", "negative", "zero_run", "flatline", "unit_scale", "meter_reset",
@@ -19,10 +19,7 @@ DATA_FAULTS = ("missing", "duplicate", "dst_fold", "negative", "zero_run", "flat
 LEAST_FAULTY = 0.1  # of a window's hours: fewer faulty ones move no statistic of a fortnight
 LEAST_MOVED = 0.5  # of the importance of the features that were looked at
 LEAST_METERS = 0.5  # of a kind's meters whose data explain its drift
-WORDS = {
-    (REFERENCE, LEVEL): "level", (REFERENCE, SHAPE): "shape of the day", (REFERENCE, SPREAD): "scatter",
-    (FORECAST, LEVEL): "place within the forecast bands", (FORECAST, SPREAD): "scatter within the forecast bands",
-}  # fmt: skip
+WORDS = {LEVEL: "level", SHAPE: "shape of the day", SPREAD: "scatter"}
 
 
 def decide(
@@ -41,7 +38,7 @@ def decide(
     - `nothing`: the rest, and series whose past is too short to tell.
 
     Args:
-        weeks: `weekly.timeline`.
+        weeks: `weekly.timeline`; residuals of the reference decide.
         explaining: rows of `monitoring.drift_scores` that explain, of kinds; may be empty.
         demand: meter_id, kind, local_date, interval_start_utc, interval_end_utc, demand_kwh: a row per hour of whole
             weeks, the newest week among them.
@@ -73,16 +70,17 @@ def decide(
 def _found(weeks: pl.DataFrame, newest: object) -> pl.DataFrame:
     """Per series of the newest week: what is beyond its threshold, and since when what is raised has been."""
     keys = ["meter_id", "column_name", "method"]
+    weeks = weeks.filter(pl.col("column_name") == REFERENCE)
     still = pl.col("week") > pl.col("week").filter(~pl.col("drifted")).max().over(keys).fill_null(pl.date(1900, 1, 1))
     since = pl.col("current_start_utc").filter(still).min().over(keys)
-    word = pl.struct("column_name", "method").replace_strict(
-        [{"column_name": column, "method": method} for column, method in WORDS], list(WORDS.values()),
-        return_dtype=pl.String,
-    )  # fmt: skip
-    share = pl.col("method") != SPREAD  # of the reference's mean, but for logarithms and normal scores
-    percent = share & (pl.col("column_name") == REFERENCE)
-    size = pl.when(percent).then(pl.format("{} % (usual: up to {} %)", *_rounded(100, 1)))
-    said = pl.format("{} off by {}", word, size.otherwise(pl.format("{} (usual: up to {})", *_rounded(1, 2))))
+    word = pl.col("method").replace_strict(WORDS, return_dtype=pl.String)
+    percent = pl.format("{} % (usual: up to {} %)", *_rounded(100, 1))
+    size = (
+        pl.when(pl.col("method") != SPREAD)
+        .then(percent)
+        .otherwise(pl.format("{} (usual: up to {}, logarithm)", *_rounded(1, 2)))
+    )
+    said = pl.format("{} off by {}", word, size)
     named = pl.concat_str("column_name", pl.lit("/"), "method")
     newly = weeks.with_columns(since=since, said=said, named=named).filter(pl.col("week") == newest)
     return newly.sort(keys).group_by("meter_id", maintain_order=True).agg(

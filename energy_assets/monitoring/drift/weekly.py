@@ -1,6 +1,6 @@
 """All weeks of all series: from demand and issued quantiles to scores that stand beside their thresholds.
 
-Belongs here: which statistics there are, and the rows of `monitoring.drift_scores` that decide. Does not belong here:
+Belongs here: which statistics there are, and their rows of `monitoring.drift_scores`. Does not belong here:
 what is done about them (`decisions.py`), what explains them (`explain.py`).
 """
 
@@ -12,7 +12,12 @@ import polars as pl
 
 from energy_assets.contracts import table
 from energy_assets.monitoring.drift.reference import held_back
-from energy_assets.monitoring.drift.statistics import WINDOW_WEEKS, forecast_statistics, residual_statistics
+from energy_assets.monitoring.drift.statistics import (
+    REFERENCE,
+    WINDOW_WEEKS,
+    forecast_statistics,
+    residual_statistics,
+)
 from energy_assets.monitoring.drift.thresholds import with_thresholds
 
 SCORES = "monitoring.drift_scores"
@@ -21,7 +26,7 @@ KEYS = ["meter_id", "week"]
 
 
 def timeline(demand: pl.DataFrame, forecasts: pl.DataFrame, *, learned_until: date | None = None) -> pl.DataFrame:
-    """Every deciding statistic of every week, with its threshold and its windows.
+    """Every statistic of every week, with its threshold and its windows.
 
     Args:
         demand: as `reference.held_back` takes it, whole weeks only.
@@ -44,14 +49,10 @@ def timeline(demand: pl.DataFrame, forecasts: pl.DataFrame, *, learned_until: da
 
 
 def score_rows(weeks: pl.DataFrame) -> pl.DataFrame:
-    """Rows of `timeline` as rows of `monitoring.drift_scores` that decide."""
-    return table(SCORES).conform(
-        weeks.select(
-            "meter_id", "column_name", "method", *WINDOWS, "score", "threshold", "threshold_source", "drifted",
-            role=pl.lit("decides"), importance=pl.lit(None, dtype=pl.Float64),
-            report_path=pl.lit(None, dtype=pl.String),
-        )
-    )  # fmt: skip
+    """Rows of `timeline` as rows of `monitoring.drift_scores`: the reference decides, calibration explains."""
+    decides = pl.when(pl.col("column_name") == REFERENCE).then(pl.lit("decides")).otherwise(pl.lit("explains"))
+    said = ("meter_id", "column_name", "method", *WINDOWS, "score", "threshold", "threshold_source", "drifted")
+    return table(SCORES).conform(weeks.select(said, role=decides))
 
 
 def _windows(residuals: pl.DataFrame) -> pl.DataFrame:
