@@ -73,10 +73,11 @@ def test_statements_act_from_the_next_run_on_and_are_taken_back_from_the_one_aft
     confirmed, rejected = say(copied, "good", "correct"), say(copied, "bad", "incorrect")
     corrected = say(copied, "off", "correct", corrected_kwh=4000.0)
     (copied.path / "landing").mkdir(exist_ok=True)
-    drop = (
-        "target_type,target_id,verdict,author\nforecast,zone_01@2026-03-10T08:00Z,incorrect,Ana\npeak,x,correct,Ana\n"
+    drop = copied.path / "landing" / "feedback_tower.csv"
+    drop.write_text(
+        "target_type,target_id,verdict,author\nforecast,zone_01@2026-03-10T08:00Z,incorrect,Zebulon\n"
+        "peak,unknown,correct,Zebulon\nZebulon\n"
     )
-    (copied.path / "landing" / "feedback_ana.csv").write_text(drop)
 
     copied.run(now=NOW + DAY)
     now = hours(copied)
