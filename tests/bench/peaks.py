@@ -132,7 +132,7 @@ def _brier(scores: pl.DataFrame, by: str) -> pl.DataFrame:
             brier=pl.col("squared_error_sum").sum() / n,
             climatology=pl.col("climatology_error_sum").sum() / n,
         )
-        .with_columns(skill=1 - pl.col("brier") / pl.col("climatology"))
+        .with_columns(skill=1 - pl.when(pl.col("climatology") > 0).then(pl.col("brier") / pl.col("climatology")))
         .sort(by)
     )
 
