@@ -15,6 +15,7 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import holidays
 import polars as pl
@@ -71,8 +72,9 @@ def fleet(seed: int) -> pl.DataFrame:
 
 def finland() -> pl.DataFrame:
     """2015 to 2018, without weather; the grid operator's forecast stands in for it."""
-    described = {"type": "entsoe_load", "meter_id": "FI", "timezone": "Europe/Helsinki", "country": "FI",
-                 "publisher": "Fingrid"}  # fmt: skip
+    described: dict[str, Any] = {
+        "type": "entsoe_load", "meter_id": "FI", "timezone": "Europe/Helsinki", "country": "FI", "publisher": "Fingrid",
+    }  # fmt: skip
     files = find_files(source(**described, path=str(REAL_DATA / "finland_entsoe" / "Total Load*.csv")), Path("/"))
     batches = [read_path(file, **described) for file in files]
     readings = pl.concat(b.tables["raw.meter_readings"] for b in batches)
