@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from energy_assets.contracts import table
-from energy_assets.flexibility.blocks import Floats
+from energy_assets.flexibility.blocks import Battery, Floats
 from energy_assets.flexibility.planning import KnownForAdvice, MeterDay, meter_days, planned
 from energy_assets.flexibility.programme import Plan
 from energy_assets.flexibility.savings import bill, steps
@@ -75,10 +75,10 @@ def advise(known: KnownForAdvice, peaks: pl.DataFrame, issued_at: datetime) -> A
 
 
 def _moved(day: MeterDay, plan: Plan) -> list[int]:
-    """Numbers of the loads that do otherwise than usual, the one that moves most energy first."""
+    """Numbers of the loads that do otherwise than usual: runs before batteries, what moves most energy first."""
     moved = np.abs(plan.kw - day.site.usual_kw).sum(axis=1)
-    order = np.argsort(-moved, kind="stable")
-    return [int(number) for number in order if moved[number] > MOVED_KW]
+    battery = [isinstance(load, Battery) for load in day.site.loads]
+    return [int(number) for number in np.lexsort((-moved, battery)) if moved[number] > MOVED_KW]
 
 
 def _rows(day: MeterDay, plan: Plan) -> list[dict[str, Any]]:

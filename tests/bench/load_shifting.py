@@ -3,7 +3,8 @@
 Replays every issue of a warehouse's newest daily backtest: forecasts as they would have been issued, paths from the
 issues before, billed peaks and prices as known. Each plan is held against actual demand, and against the same programme
 with actual demand in the place of forecasts (perfect foresight). Without `--warehouse` a simulated one is built: 12
-industrial sites, 12 buildings, 8 homes, 13 weeks of backtest. `--solve 1000` only takes the time of so many meter-days.
+industrial sites, 12 buildings, 8 homes, 13 weeks of backtest. `--solve 1000` only takes the time of so many meter-days,
+`--picture METER DATE FILE` only draws one planned day.
 """
 
 from __future__ import annotations
@@ -13,14 +14,16 @@ import dataclasses
 import sys
 import tempfile
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import duckdb
 import numpy as np
 import polars as pl
 
-from energy_assets import forecasting
+from energy_assets import forecasting, plots
+from energy_assets.contracts import table
+from energy_assets.flexibility import advise
 from energy_assets.flexibility.clock import with_local_time
 from energy_assets.flexibility.incumbents import demand_charges, incumbent_peaks, mean_power
 from energy_assets.flexibility.planning import COST_PATHS, KnownForAdvice, MeterDay, meter_days, planned
@@ -205,6 +208,18 @@ def solving(material: Material, wanted: int) -> str:
     return f"{count} meter-days in {wall:.1f} s ({cpu:.1f} s of CPU), one thread: {', '.join(sorted(statuses))}\n"
 
 
+def picture(material: Material, meter: str, day: date, path: Path) -> str:
+    """Draws a meter's planned local day; returns its sentences."""
+    [issued_at] = [at for at in material.issues() if at.date() == day - timedelta(days=1)]
+    made = advise(material.at(issued_at), table("flexibility.demand_peaks").empty(), issued_at)
+    zone = material.meters.row(by_predicate=pl.col("meter_id") == meter, named=True)["timezone"]
+    outlook = made.outlook.filter(pl.col("meter_id") == meter)
+    if outlook.is_empty():
+        sys.exit(f"nothing is worth moving for {meter} on {day}: there is nothing to draw")
+    path.write_bytes(plots.shifted_day(outlook, f"{meter}, {day}, as planned the day before", timezone=zone))
+    return "".join(f"{said}\n" for said in made.advice.filter(pl.col("meter_id") == meter)["sentence"])
+
+
 def report(rows: pl.DataFrame) -> pl.DataFrame:
     """What is asked of the advice, per kind of meter and over all."""
     whole = pl.concat(
@@ -246,6 +261,7 @@ def main() -> None:
     parser.add_argument("--cost-paths", type=int, default=COST_PATHS)
     parser.add_argument("--every", type=int, default=1, help="only every n-th issue")
     parser.add_argument("--solve", type=int, help="only measure the time of so many meter-days")
+    parser.add_argument("--picture", nargs=3, metavar=("METER", "DATE", "FILE"), help="only draw one planned day")
     parser.add_argument("--rows", type=Path, help="write the rows to this Parquet file")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="energy-bench-") as directory:
@@ -257,7 +273,13 @@ def main() -> None:
     if asked.solve:
         sys.stdout.write(solving(material, asked.solve))
         return
+    if asked.picture:
+        meter, day, path = asked.picture
+        sys.stdout.write(picture(material, meter, date.fromisoformat(day), Path(path)))
+        return
     rows = [r for at in material.issues()[14 :: asked.every] for r in outcomes(material, at, asked.cost_paths)]
+    if not rows:
+        sys.exit("no meter with a tariff, loads that can wait, forecasts and known demand: nothing to replay")
     frame = pl.DataFrame(rows, infer_schema_length=None)
     if asked.rows:
         frame.write_parquet(asked.rows)
