@@ -124,7 +124,7 @@ def joint_probability(probabilities: Floats, scores: Floats, starts: np.ndarray)
 
 def normal_scores(paths: Floats) -> Floats:
     """(n, s) paths as normal scores of their rank in each hour; of equal values the later path is the higher."""
-    from scipy.special import ndtri
+    from scipy.special import ndtri  # see above
 
     rank = paths.argsort(axis=1, kind="stable").argsort(axis=1)
     return np.asarray(ndtri((rank + 0.5) / paths.shape[1]), dtype=np.float64)
@@ -163,12 +163,12 @@ def _chosen(hours: pl.DataFrame) -> pl.DataFrame:
 def _windows(chosen: pl.DataFrame, paths: Floats) -> pl.DataFrame:
     """One row per window with its probability, the quantiles of its peak and its most likely hour."""
     power = paths[chosen["row"].to_numpy()] * chosen["ratio"].to_numpy()[:, None]
-    number = chosen["window"].to_numpy()
-    starts = np.flatnonzero(np.diff(number, prepend=number[0] - 1))
+    number = chosen["window"].to_numpy()  # 1, 2, … in the order of the rows
+    starts = np.flatnonzero(np.diff(number, prepend=0))
     highest = np.maximum.reduceat(power, starts, axis=0)
     probability = joint_probability(chosen["probability"].to_numpy(), normal_scores(power), starts)
     quantiles = np.quantile(highest, list(_PEAK.values()), axis=1, method="hazen")
-    led = (power >= highest[np.cumsum(np.isin(np.arange(len(number)), starts)) - 1]).mean(axis=1)
+    led = (power >= highest[number - 1]).mean(axis=1)
     likeliest = (
         pl.struct("interval_start_utc", "median_kw")
         .sort_by(["led", "probability", "median_kw", "interval_start_utc"], descending=[True, True, True, False])
