@@ -31,7 +31,7 @@ TABLES = (
         Column("current_end_utc", "TIMESTAMPTZ", "End of the week that it was decided on", key=True),
         Column("issued_at_utc", "TIMESTAMPTZ", "Issue time at which it was decided: nothing known later was used"),
         Column("kind", "VARCHAR", "Kind of meter"),
-        Column("decision", "VARCHAR", "nothing; watch (a first week beyond its threshold, or inputs that moved); retrain (two in "
+        Column("decision", "VARCHAR", "nothing; watch (a first week beyond its threshold); retrain (two in "
                "a row: a challenger is made, the gate decides); investigate (one meter alone, or its data explain it)",
                allowed=DECISIONS),
         Column("because", "VARCHAR", "Why, in a sentence"),

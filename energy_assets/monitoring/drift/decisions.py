@@ -17,7 +17,6 @@ DECISIONS = "monitoring.drift_decisions"
 DATA_FAULTS = ("missing", "duplicate", "dst_fold", "negative", "zero_run", "flatline", "unit_scale", "meter_reset",
                "rollover", "sentinel", "estimated_run", "clock_shift")  # fmt: skip
 LEAST_FAULTY = 0.1  # of a window's hours: fewer faulty ones move no statistic of a fortnight
-LEAST_MOVED = 0.5  # of the importance of the features that were looked at
 LEAST_METERS = 0.5  # of a kind's meters whose data explain its drift
 WORDS = {LEVEL: "level", SHAPE: "shape of the day", SPREAD: "scatter"}
 
@@ -34,8 +33,10 @@ def decide(
 
     - `investigate`: raised, and the data explain it (a tenth of the window's hours missing or part of a fault of the
       data; of a kind, at half of its meters), or one meter has changed alone while its kind has not.
-    - `retrain`: raised otherwise. `watch`: a first week beyond a threshold, or inputs of half the importance moved.
+    - `retrain`: raised otherwise. `watch`: a first week beyond a threshold.
     - `nothing`: the rest, and series whose past is too short to tell.
+
+    Inputs move with every season: they raise nothing, and are told beside what is raised, with their importance.
 
     Args:
         weeks: `weekly.timeline`; residuals of the reference decide.
@@ -133,21 +134,20 @@ def _faulty(window: pl.DataFrame, anomalies: pl.DataFrame) -> pl.DataFrame:
 
 def _decided(rows: pl.DataFrame, issued_at: datetime) -> pl.DataFrame:
     raised, whole = pl.col("any_raised"), pl.col("meter_id") == pl.col("of_kind")
-    has_moved = pl.col("moved_importance") >= LEAST_MOVED
     gaps = (100 * pl.col("gap_share")).round(0).cast(pl.Int64)
     two = pl.format("For two weeks in a row or more: {}. ", "said")
     faults = pl.when(pl.col("faults") != "").then(pl.format("; {}", "faults")).otherwise(pl.lit(""))
     data = pl.format("The data explain it: {} % of the hours have no value{}.", gaps, faults)
-    inputs = pl.when(pl.col("moved_names") != "").then(pl.format(" Inputs that moved: {}.", "moved_names"))
-    only_inputs = pl.format("Demand is as the reference says, but inputs have moved: {}.", "moved_names")
+    weight = (100 * pl.col("moved_importance")).round(0).cast(pl.Int64)
+    inputs = pl.format(" Inputs that moved: {} ({} % of the importance looked at).", "moved_names", weight)
+    told = pl.when(pl.col("moved_names") != "").then(inputs).otherwise(pl.lit(""))
     cases = [
         (~pl.col("known"), "nothing", pl.lit("Too few weeks of history to tell drift from chance.")),
         (raised & pl.col("faulty"), "investigate", two + data),
         (raised & (whole | pl.col("kind_raised")), "retrain",
-         two + pl.lit("A challenger is to learn it; the gate decides.") + inputs.otherwise(pl.lit(""))),
+         two + pl.lit("A challenger is to learn it; the gate decides.") + told),
         (raised, "investigate", two + pl.lit("Other meters of its kind have not changed.")),
         (pl.col("any_drifted"), "watch", pl.format("For the first week: {}.", "said")),
-        (whole & has_moved, "watch", only_inputs),
     ]  # fmt: skip
     decision, because = pl.lit("nothing"), pl.lit("Everything is in the range of its own past.")
     for when, word, sentence in reversed(cases):

@@ -84,23 +84,24 @@ def test_moved_inputs_are_told_with_reports_per_kind_and_for_meters(tmp_path: Pa
     assert again["report_path"].null_count() == again.height
 
 
-def test_moved_inputs_without_drift_are_watched() -> None:
+@pytest.mark.parametrize("raised", [False, True])
+def test_moved_inputs_are_told_beside_what_is_raised_and_raise_nothing(raised: bool) -> None:
     reference, current = features(warmer=8.0)
     scores = drift.explain(reference, current, IMPORTANCE)
-    calm = pl.DataFrame(
-        {"meter_id": ["m0", "all:household"], "column_name": "reference", "method": "level", "score": 0.01,
-         "threshold": 0.03, "drifted": False, "raised": False,
+    weeks = pl.DataFrame(
+        {"meter_id": ["m0", "all:household"], "column_name": "reference", "method": "level", "score": 0.05,
+         "threshold": 0.03 if raised else 0.06, "drifted": raised, "raised": raised,
          "week": datetime(2026, 2, 23).date(), "current_start_utc": SPLIT}
     )  # fmt: skip
     hours = current.filter(pl.col("meter_id") == "m0").with_columns(local_date=pl.col("interval_start_utc").dt.date())
+    hours = hours.filter(pl.col("local_date") < datetime(2026, 3, 2).date())
     nothing = pl.DataFrame(
         schema={"meter_id": pl.String, "kind": pl.String, "start_utc": UTC_TIME, "end_utc": UTC_TIME}
     )
-    hours = hours.filter(pl.col("local_date") < datetime(2026, 3, 2).date())
-    found = drift.decide(calm, scores, hours, nothing, issued_at=START + timedelta(days=60))
-    assert found["decision"].to_list() == ["watch", "nothing"]
-    assert "temperature_c" in found["because"][0]
+    found = drift.decide(weeks, scores, hours, nothing, issued_at=START + timedelta(days=60))
+    assert found["decision"].to_list() == ["retrain" if raised else "nothing"] * 2
     assert found["moved_importance"].to_list() == pytest.approx([0.5 / 0.7] * 2)
+    assert ("temperature_c (71 % of the importance looked at)" in found["because"][0]) == raised
 
 
 @pytest.mark.parametrize("empty", [0, 1])
