@@ -37,11 +37,11 @@ def series(*, tuning: bool) -> Iterator[Series]:
     shift = 365 if tuning else 0
     autumn = datetime(2025, 9, 20, 8, tzinfo=UTC) - timedelta(days=shift)
     yield simulated(
-        "fleet, autumn", 31 if tuning else 17, autumn, DAYS, households=10, industrial_sites=3, buildings=6, zones=2
+        "fleet, autumn", 31 if tuning else 57, autumn, DAYS, households=10, industrial_sites=3, buildings=6, zones=2
     )
     spring = datetime(2025, 3, 1, 8, tzinfo=UTC) - timedelta(days=shift)
     yield simulated(
-        "fleet, spring", 32 if tuning else 18, spring, DAYS, households=4, industrial_sites=1, buildings=3, zones=1
+        "fleet, spring", 32 if tuning else 58, spring, DAYS, households=4, industrial_sites=1, buildings=3, zones=1
     )
     if not REAL_DATA.is_dir():
         sys.stderr.write(f"published data not found at {REAL_DATA}: simulated fleets only; set ENERGY_REAL_DATA\n")

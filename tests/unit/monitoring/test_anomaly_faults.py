@@ -45,8 +45,7 @@ def rejected(hour: int, reason: str, raw_text: str = "", message: str = "") -> p
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("factor", [4.0, 0.25])
-@pytest.mark.parametrize("noise", [0.06, 0.35])
+@pytest.mark.parametrize(("factor", "noise"), [(4.0, 0.06), (0.25, 0.06), (4.0, 0.35)])
 def test_a_factor_of_four_is_a_unit_at_regular_and_irregular_meters(factor: float, noise: float) -> None:
     values = shape(noise=noise)
     values[index(4, 0) : index(2, 12)] *= factor

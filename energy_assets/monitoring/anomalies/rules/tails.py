@@ -16,7 +16,6 @@ TAIL_FACTOR = 7.0 / 3.0  # seven scales of the exponential tail: once in about 2
 SPIKE_MIN_RATIO = 1.3
 USUAL_DAYS, USUAL_WITHIN = 3, timedelta(days=28)  # earlier days of the same make another one usual
 DIP_MIN_RATIO = 1.6
-DIP_MAX_LEVEL = 0.7  # of what was to be expected, or it is only a low season
 FLOOR_FACTOR = 1.5  # a floor ends more sharply than a tail
 FAR = 6.0  # usual errors
 HOUR_FACTOR = 3.5  # the tail of the excess is heavier than that of the level: so more of its scales
@@ -65,7 +64,7 @@ def dip(hours: pl.DataFrame) -> pl.DataFrame:
     low = pl.col("low")
     limit = pl.max_horizontal((pl.col("lower") / low) ** FLOOR_FACTOR, DIP_MIN_RATIO)
     below = low / pl.max_horizontal(value, 0.01 * low)
-    below_own = (value < DIP_MAX_LEVEL * pl.col("expected_kwh")).fill_null(value=True)
+    below_own = (value < DIP_MAX_SHARE * pl.col("expected_kwh")).fill_null(value=True)
     undercut = (low > 0.02 * pl.col("typical_kwh")) & (value >= 0) & (below > NEAR * limit) & below_own
     by_level = flags(rows.filter(undercut), "dip", "rule", below, limit)
     little = (value >= 0) & (value < DIP_MAX_SHARE * pl.col("expected_kwh"))

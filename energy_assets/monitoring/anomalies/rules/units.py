@@ -17,6 +17,7 @@ from energy_assets.monitoring.anomalies.rules.parts import METER, past_quantile
 FACTORS = (4.0, 10.0, 100.0, 1000.0, 1e6)
 SCALE_WINDOW = 12
 LONG_WINDOW = 24  # for a factor of four at meters whose hours scatter
+UNDERCUT, FLOOR_AGE = 0.4, 72  # of the lowest usual hours until three days ago
 _LOGS = tuple(sorted(sign * log10(f) for f in FACTORS for sign in (1, -1)))
 _FOUR = log10(4.0)
 
@@ -26,10 +27,10 @@ def unit_scale(hours: pl.DataFrame) -> pl.DataFrame:
 
     Three signs, any of which counts:
     the median of log10(reported / usual) over twelve hours is close to that of a factor, scatters little, is four
-    times as far off as such medians are usually (an empty home uses a tenth of its usual), and the values still vary
-    as they usually do (a stuck or dead meter is not taken for it);
+    times as far off as such medians are usually (an empty home uses a tenth of its usual), the values still vary as
+    they usually do (a stuck or dead meter is not taken for it), and a fourth or a tenth undercuts the lowest usual hours;
     for a factor of four at meters of irregular hours, the lowest, the middle and the highest hours of a day have all
-    moved by it;
+    risen by it;
     three hours in a row stand above ten times the highest usual hours, which is absurd however short.
     The repaired value is the reported one divided by the factor.
     """
@@ -59,7 +60,12 @@ def unit_scale(hours: pl.DataFrame) -> pl.DataFrame:
         & (pl.col("scatter") < steady)
         & pl.col("varies")
     )
-    rows = rows.with_columns(factor_log=pl.when(regular).then("nearest").otherwise(_all_by_four(rows)))
+    rows = rows.with_columns(factor_log=pl.when(regular).then("nearest").otherwise(_all_by_four()))
+    # an empty home or a works that rests is quiet, but no quieter than its floor
+    floor = past_quantile(0.005, pl.col("demand_kwh").shift(FLOOR_AGE))  # not what the fault itself has made of it
+    undercut = _rolling("demand_reported_kwh", "min", LONG_WINDOW, 1) < UNDERCUT * floor
+    small = pl.col("factor_log").is_between(-1.5, 0.0)
+    rows = rows.with_columns(factor_log=pl.when(~small | undercut).then("factor_log"))
     # the ends of the event lie in windows that are half outside it
     wide = 2 * SCALE_WINDOW
     rows = rows.with_columns(
@@ -81,19 +87,19 @@ def unit_scale(hours: pl.DataFrame) -> pl.DataFrame:
     return flags(rows, "unit_scale", "rule", score, min(FACTORS), repaired=reported / factor)
 
 
-def _all_by_four(rows: pl.DataFrame) -> pl.Expr:
-    """The log of a factor of four, up or down, where a day's lowest, middle and highest hours have moved by it."""
+def _all_by_four() -> pl.Expr:
+    """The log of a factor of four where a day's lowest, middle and highest hours have risen by it.
+
+    A fourth of an irregular meter's usual cannot be told from an empty home.
+    """
     moved = []
     for q, tolerance in ((0.1, 0.25), (0.5, 0.2), (0.9, 0.2)):
         now = pl.col("log_reported").rolling_quantile(q, "linear", LONG_WINDOW, min_samples=18, center=True).over(METER)
         clean = pl.when(pl.col("demand_kwh") > 0).then(pl.col("demand_kwh").log10())
         usual = past_quantile(q, clean)
         moved.append((now - usual, tolerance))
-    by: pl.Expr = pl.lit(None, dtype=pl.Float64)
-    for log_factor in (_FOUR, -_FOUR):
-        together = pl.all_horizontal((difference - log_factor).abs() < tolerance for difference, tolerance in moved)
-        by = pl.when(together).then(log_factor).otherwise(by)
-    return by
+    together = pl.all_horizontal((difference - _FOUR).abs() < tolerance for difference, tolerance in moved)
+    return pl.when(together).then(_FOUR)
 
 
 def _nearest(median: pl.Expr) -> pl.Expr:
