@@ -26,7 +26,7 @@ def run(
     """Evidently's score per column, and the report as HTML where a path is given.
 
     The method is named, because Evidently's default changes with the number of rows. Evidently puts its 4 MB of
-    JavaScript into every file; here it stands once in the folder above, and a report is a few dozen kB that open
+    JavaScript into every file; here it stands once in the folder above, and a report is some 300 kB that open
     without a network.
 
     Args:
