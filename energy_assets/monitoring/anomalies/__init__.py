@@ -1,4 +1,4 @@
-"""Anomalies in readings: rules with reason codes, and an isolation forest for what is merely out of character.
+"""Anomalies in readings: rules with reason codes, changes that persist, and what is merely out of character.
 
 Belongs here: finding events and saying what the policy makes of them. Does not belong here: cleaning readings; the
 marts apply what `actions.py` decides from the next run on.
