@@ -19,7 +19,7 @@ from energy_assets.warehouse.standing import NEWEST_BACKTESTS, STANDING_FORECAST
 
 
 def print_summary(settings: Settings, issue_date: date) -> None:
-    """Rows per layer, tomorrow's forecast and peak per kind, accuracy, anomalies, drift, and where to look further."""
+    """Rows per layer, tomorrow's forecast, peaks and advice, accuracy, anomalies, drift, and where to look further."""
     console = Console(width=110, soft_wrap=False)
     manifest = current_manifest(settings.serving)
     assert manifest is not None, "a run that succeeded has published"
@@ -51,6 +51,7 @@ def print_summary(settings: Settings, issue_date: date) -> None:
             ["level (0 to 3)", "windows", "highest probability"],
             con.execute(_PEAKS, at).fetchall(),
         )
+        _show(console, "Loads worth moving", ["meter", "advice"], con.execute(_ADVICE, at).fetchall())
         _show(
             console,
             "Anomalies of the last fortnight",
@@ -142,6 +143,12 @@ GROUP BY kind, model_name ORDER BY kind, 3
 _PEAKS = """
 SELECT level, count(*), max(probability)::DOUBLE FROM flexibility.demand_peaks
 WHERE issued_at_utc = ? GROUP BY level ORDER BY level DESC
+"""
+
+_ADVICE = """
+SELECT meter_id, sentence FROM flexibility.load_shift_advice
+WHERE issued_at_utc = ? AND status <> 'none'
+ORDER BY saving_energy + saving_demand DESC, meter_id, advice_id LIMIT 5
 """
 
 _ANOMALIES = """

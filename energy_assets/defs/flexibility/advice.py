@@ -180,7 +180,7 @@ def _settled(con: duckdb.DuckDBPyConnection, issues: Issues) -> pl.DataFrame:
     )
     answers = standing_feedback(con, at, target_type="advice")
     meters = fetch(con, METERS)
-    tariffs = fetch(con, "SELECT * EXCLUDE (load_id) FROM raw.tariffs ORDER BY ALL")
+    tariffs = fetch(con, TARIFFS, {"at": since})
     hourly = fetch(con, HOURS, {"as_of": at, "since": since - MONTH})
     power = pl.concat(
         [
