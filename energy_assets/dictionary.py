@@ -104,6 +104,7 @@ def source_fields() -> str:
         ("`market`", models.Market),
         ("`forecast`", models.Forecast),
         ("`promotion` of `forecast`", models.Promotion),
+        ("`anomalies`", models.Anomalies),
     ]
     types = get_args(sources.AnySource)
     shared = dict.fromkeys(base for source in types for base in _bases(source))

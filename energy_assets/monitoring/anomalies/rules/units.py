@@ -28,7 +28,7 @@ def unit_scale(hours: pl.DataFrame) -> pl.DataFrame:
     Three signs, any of which counts:
     the median of log10(reported / usual) over twelve hours is close to that of a factor, scatters little, is four
     times as far off as such medians are usually (an empty home uses a tenth of its usual), the values still vary as
-    they usually do (a stuck or dead meter is not taken for it), and a fourth or a tenth undercuts what is usually lowest;
+    they usually do (a stuck or dead meter is not taken for it), and a fourth or a tenth undercuts the usual floor;
     for a factor of four at meters of irregular hours, the lowest, the middle and the highest hours of a day have all
     risen by it;
     three hours in a row stand above ten times the highest usual hours, which is absurd however short.
