@@ -38,11 +38,14 @@ def main(count: int) -> None:
     season = [_readings(meters, start, 46 * 24, 60, random) for start in
               (TARGET - timedelta(days=365), TARGET - timedelta(days=47))]  # fmt: skip
     days = pl.DataFrame(schema={"country": pl.String, "local_date": pl.Date, "is_workday": pl.Boolean})
-    past = pl.concat(_forecasts(meters, ISSUED - timedelta(days=2 + d), random) for d in range(PAST_DAYS))
+    past = [_forecasts(meters, ISSUED - timedelta(days=2 + d), random) for d in range(PAST_DAYS)]
     said = _forecasts(meters, ISSUED, random)
 
     before, began = os.times(), time.monotonic()
-    ranks = forecasting.past_ranks(past, past.filter(pl.col("quantile") == 0.5).drop("quantile"))
+    weeks = [pl.concat(past[day : day + 7]) for day in range(0, PAST_DAYS, 7)]
+    ranks = pl.concat(
+        forecasting.past_ranks(week, week.filter(pl.col("quantile") == 0.5).drop("quantile")) for week in weeks
+    )
     paths = forecasting.demand_scenarios(said, ranks)
     charges = flexibility.demand_charges(meters, tariffs, ISSUED).with_columns(
         averaging_minutes=pl.when(pl.col("meter_id").is_in(parts["meter_id"].unique().implode())).then(15).otherwise(60)

@@ -25,7 +25,7 @@ WITH issued AS (
     SELECT meter_id, issued_at_utc, model_version, interval_start_utc, quantile,
         arg_max(demand_kwh, revision) AS demand_kwh
     FROM forecasts.demand_forecasts SEMI JOIN (SELECT * FROM raw.meters WHERE kind <> 'machine') USING (meter_id)
-    WHERE issued_at_utc >= $since AND issued_at_utc < $at AND quality = 'primary'
+    WHERE issued_at_utc >= $since AND issued_at_utc < $until AND quality = 'primary'
     GROUP BY ALL
 ), standing AS (
     SELECT meter_id, issued_at_utc, arg_max(model_version, (trained_at_utc, model_version)) AS model_version
@@ -36,7 +36,7 @@ WITH issued AS (
     SELECT b.meter_id, b.issued_at_utc, b.interval_start_utc, b.quantile, b.demand_kwh
     FROM forecasts.backtest_forecasts b SEMI JOIN ({NEWEST_BACKTESTS}) USING (backtest_id)
     ANTI JOIN standing s ON s.meter_id = b.meter_id AND s.issued_at_utc = b.issued_at_utc
-    WHERE b.issued_at_utc >= $since AND b.issued_at_utc < $at AND b.model_name = '{forecasting.MODEL_NAME}'
+    WHERE b.issued_at_utc >= $since AND b.issued_at_utc < $until AND b.model_name = '{forecasting.MODEL_NAME}'
 )
 SELECT issued.* EXCLUDE (model_version) FROM issued SEMI JOIN standing USING (meter_id, issued_at_utc, model_version)
 UNION ALL SELECT * FROM evaluated
@@ -93,7 +93,7 @@ def build_scenarios(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefini
         for issued_at in issues.times:
             with energy.warehouse.connect(read_only=True) as con:
                 said = hourly_forecasts(con, issued_at)
-                ranks = forecasting.past_ranks(*_past(con, issued_at)) if said.height else pl.DataFrame()
+                ranks = _ranks(con, issued_at) if said.height else pl.DataFrame()
             if said.is_empty():
                 continue
             days = ranks["issued_at_utc"].n_unique()
@@ -129,8 +129,13 @@ def hourly_forecasts(con: duckdb.DuckDBPyConnection, issued_at: datetime) -> pl.
     return issue_forecasts(con, issued_at).join(machines, on="meter_id", how="anti", maintain_order="left")
 
 
-def _past(con: duckdb.DuckDBPyConnection, issued_at: datetime) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Forecasts of the issue days before, and the demand that was known of them."""
-    since = issued_at - timedelta(days=PAST_DAYS)
-    said = fetch(con, PAST, {"since": since, "at": issued_at})
-    return said, actuals(con, as_of=issued_at, since=since)
+def _ranks(con: duckdb.DuckDBPyConnection, issued_at: datetime) -> pl.DataFrame:
+    """Where demand stood in the forecasts of the days before, as it was known; by weeks, for many meters have much."""
+    first = issued_at - timedelta(days=PAST_DAYS)
+    known = actuals(con, as_of=issued_at, since=first)
+    parts = []
+    for week in range(0, PAST_DAYS, 7):
+        since = first + timedelta(days=week)
+        window = {"since": since, "until": min(since + timedelta(days=7), issued_at), "at": issued_at}
+        parts.append(forecasting.past_ranks(fetch(con, PAST, window), known))
+    return pl.concat(parts)
