@@ -52,7 +52,10 @@ SPOKEN_OF = """
 SELECT feedback_id, meter_id, kind, verdict, known_at_utc FROM raw.feedback JOIN raw.meters USING (meter_id)
 WHERE target_type = 'anomaly' AND use_for_training AND known_at_utc <= $until ORDER BY known_at_utc, feedback_id
 """
-FAULTS = "SELECT meter_id, start_utc, end_utc FROM raw.simulated_faults ORDER BY ALL"
+FAULTS = """
+SELECT f.fault_id, f.meter_id, f.kind, f.start_utc, f.end_utc FROM raw.simulated_faults f
+JOIN raw.meters m ON m.meter_id = f.meter_id AND m.kind <> 'machine' ORDER BY ALL
+"""
 
 
 class EffectError(ValueError):
@@ -70,6 +73,7 @@ class Effect:
             (corrected).
         scores: scope (kind or meter), name, hours, and each metric `_without` and `_with`.
         alarms: kind (of anomaly), without, with; where the simulation knows the faults, false_without, false_with too.
+        faults: kind (of simulated fault), faults, found_without, found_with; no rows where none are known.
     """
 
     first: date
@@ -78,6 +82,7 @@ class Effect:
     hours: pl.DataFrame
     scores: pl.DataFrame
     alarms: pl.DataFrame
+    faults: pl.DataFrame
 
 
 @dataclass(frozen=True)
@@ -142,7 +147,7 @@ def measure(
     return Effect(
         issues.first + timedelta(days=1), issues.last + timedelta(days=1), spoken_of,
         _differing(arms), compared(arms["without"], arms["with"], spoken_of["meter_id"].unique()),
-        _alarms(arms, faults),
+        _alarms(arms, faults), _found(arms, faults.filter(pl.col("start_utc").is_between(issues.first_time, issues.last_time))),
     )  # fmt: skip
 
 
@@ -276,18 +281,26 @@ def _differing(arms: dict[str, Arm]) -> pl.DataFrame:
     )
 
 
+def _meetings(events: pl.DataFrame, faults: pl.DataFrame) -> pl.DataFrame:
+    """Pairs of an event and a fault of its meter that share some time."""
+    return events.join(faults, on="meter_id", suffix="_fault").filter(
+        pl.col("start_utc") < pl.col("end_utc_fault"), pl.col("end_utc") > pl.col("start_utc_fault")
+    )
+
+
+def _found(arms: dict[str, Arm], faults: pl.DataFrame) -> pl.DataFrame:
+    """Faults that some alarm met, in both worlds."""
+    found = {name: _meetings(arm.alarms, faults)["fault_id"].implode() for name, arm in arms.items()}
+    counts = {f"found_{name}": pl.col("fault_id").is_in(found[name]).sum() for name in ("without", "with")}
+    return faults.group_by("kind").agg(pl.len().alias("faults"), **counts).sort("kind")
+
+
 def _alarms(arms: dict[str, Arm], faults: pl.DataFrame) -> pl.DataFrame:
     """Events per kind of anomaly in both worlds, and those of them that are false, where the truth is known."""
     counts = []
     for name, arm in arms.items():
         events = arm.alarms.unique(["meter_id", "kind", "detector", "start_utc"])
-        hit = (
-            events.join(faults, on="meter_id", suffix="_fault")
-            .filter(pl.col("start_utc") < pl.col("end_utc_fault"), pl.col("end_utc") > pl.col("start_utc_fault"))
-            .select("anomaly_id")
-            .unique()
-        )
-        false = ~pl.col("anomaly_id").is_in(hit["anomaly_id"].implode())
+        false = ~pl.col("anomaly_id").is_in(_meetings(events, faults)["anomaly_id"].implode())
         counts.append(events.group_by("kind").agg(pl.len().alias(name), false.sum().alias(f"false_{name}")))
     both = counts[1].join(counts[0], on="kind", how="full", coalesce=True).sort("kind")
     counted = ["without", "with"] if faults.is_empty() else ["without", "with", "false_without", "false_with"]

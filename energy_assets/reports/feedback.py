@@ -48,7 +48,9 @@ def tables(effect: Effect) -> dict[str, pl.DataFrame]:
     alarms = pl.concat([effect.alarms, total]) if effect.alarms.height else effect.alarms
     alarms = alarms.rename({c: c.replace("_", " ") for c in alarms.columns})
     hours = effect.hours.rename({"meter_id": "meter", "left_out": "left out", "brought_back": "brought back"})
-    return {**by_scope, "Alarms of the window": alarms, "Hours that are learned from differently": hours}
+    faults = effect.faults.rename({c: c.replace("_", " ") for c in effect.faults.columns})
+    found = {"Faults of the simulation": faults} if faults.height else {}
+    return {**by_scope, "Alarms of the window": alarms, **found, "Hours that are learned from differently": hours}
 
 
 def write_page(settings: Settings, effect: Effect) -> Path:

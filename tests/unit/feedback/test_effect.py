@@ -78,7 +78,8 @@ def test_the_page_tells_what_was_measured(tmp_path: Path) -> None:
     alarms = pl.DataFrame(
         {"kind": ["dip", "spike"], "without": [3, 4], "with": [1, 4], "false_without": [2, 0], "false_with": [0, 0]}
     )
-    effect = Effect(date(2026, 3, 11), date(2026, 3, 20), said, hours, scores(), alarms)
+    faults = pl.DataFrame({"kind": ["spike"], "faults": [5], "found_without": [4], "found_with": [3]})
+    effect = Effect(date(2026, 3, 11), date(2026, 3, 20), said, hours, scores(), alarms, faults)
     assert summary(effect) == (
         "2 statements about anomalies of 1 meter (1 confirmed, 1 rejected), the last at 2026-03-10 13:00 UTC. "
         "Forecasts of 2026-03-11 to 2026-03-20."
@@ -86,6 +87,7 @@ def test_the_page_tells_what_was_measured(tmp_path: Path) -> None:
     shown = tables(effect)
     assert shown["Alarms of the window"].row(-1) == ("all", 7, 5, 2, 0)
     assert shown["Forecasts per kind of meter"].row(0)[:4] == ("household", 2, 40.0, 5.0)
+    assert shown["Faults of the simulation"].row(0) == ("spike", 5, 4, 3)
     page = write_page(Settings(warehouse=tmp_path), effect)
     assert page == tmp_path / "reports" / "feedback" / "2026-03-11_2026-03-20.html"
     text = page.read_text()
