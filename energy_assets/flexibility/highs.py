@@ -4,10 +4,8 @@ Belongs here: the correction, and how high an hour is. Does not belong here: for
 as they are.
 
 Of many forecasts the highest are so partly by their error: quantiles that are right over all hours are too high for
-those that a peak is looked for in. On a year each of France, Finland and twelve US balancing areas, demand of the hours
-forecast above the season's 95 % quantile lay 0.1 to 0.7 standard deviations below where the quantiles had it. Their
-levels are lowered by `SHIFT` in normal scores, fading out towards the season's 75 % quantile. `docs/peaks.md` has the
-figures.
+those that a peak is looked for in. Their levels are lowered by `SHIFT` in normal scores, fading out from the season's
+95 % quantile to its 75 %. `docs/peaks.md` has what that does on six data sets, and why it is no more.
 """
 
 from __future__ import annotations
