@@ -34,7 +34,7 @@ from energy_assets.defs.frames import demand_versions, features_of, hourly_histo
 from energy_assets.defs.issues import Issues, all_known_date
 from energy_assets.defs.transformation.arguments import dbt_environment
 from energy_assets.forecasting.contenders import contender
-from energy_assets.metrics import point_errors, quantile_errors
+from energy_assets.monitoring.feedback.comparison import Arm, alarms_of, compared, differing_hours, faults_found
 from energy_assets.settings import DBT, DBT_PROJECT_DIR, Settings
 from energy_assets.warehouse import Warehouse, ensure_tables, fetch
 from energy_assets.warehouse.feedback import SOURCE, apply_feedback, sensitivities
@@ -44,7 +44,6 @@ LONGEST = timedelta(weeks=26)
 HISTORY = timedelta(days=90)  # that detectors look back from the week that they judge
 WEEK = timedelta(days=7)
 LONGEST_DAY = timedelta(hours=64)  # from the earliest hour of an issue day to the end of the day after, in any zone
-METRICS = ("wape", "pinball", "coverage_80")
 FORGET = """
 DELETE FROM raw.demand_exclusions WHERE load_id IN (SELECT load_id FROM raw.load_ledger WHERE source = $feedback)
 """
@@ -83,15 +82,6 @@ class Effect:
     scores: pl.DataFrame
     alarms: pl.DataFrame
     faults: pl.DataFrame
-
-
-@dataclass(frozen=True)
-class Arm:
-    """One of the two worlds: forecasts with their quantiles, demand as it is known at the end, alarms."""
-
-    forecasts: pl.DataFrame
-    demand: pl.DataFrame
-    alarms: pl.DataFrame
 
 
 def measure(
@@ -146,37 +136,10 @@ def measure(
                 faults = fetch(con, FAULTS)
     return Effect(
         issues.first + timedelta(days=1), issues.last + timedelta(days=1), spoken_of,
-        _differing(arms), compared(arms["without"], arms["with"], spoken_of["meter_id"].unique()),
-        _alarms(arms, faults), _found(arms, faults.filter(pl.col("start_utc").is_between(issues.first_time, issues.last_time))),
+        differing_hours(arms), compared(arms["without"], arms["with"], spoken_of["meter_id"].unique()),
+        alarms_of(arms, faults),
+        faults_found(arms, faults.filter(pl.col("start_utc").is_between(issues.first_time, issues.last_time))),
     )  # fmt: skip
-
-
-def compared(without: Arm, with_: Arm, touched: pl.Series) -> pl.DataFrame:
-    """Scores of both on the hours whose demand is the same in both, per kind and per meter that was spoken of."""
-    same = without.demand.join(with_.demand, on=["meter_id", "interval_start_utc", "demand_kwh"]).rename(
-        {"demand_kwh": "actual_kwh"}
-    )
-    parts = []
-    for name, arm in (("without", without), ("with", with_)):
-        rows = arm.forecasts.join(same, on=["meter_id", "interval_start_utc"]).rename({"demand_kwh": "predicted_kwh"})
-        for scope, by, chosen in (
-            ("kind", "kind", rows),
-            ("meter", "meter_id", rows.filter(pl.col("meter_id").is_in(touched.implode()))),
-        ):
-            errors = [
-                point_errors(chosen.filter((pl.col("quantile") - 0.5).abs() < 1e-9), [by]),
-                quantile_errors(chosen, [by]),
-            ]
-            parts.append(
-                pl.concat(errors)
-                .filter(pl.col("metric").is_in(METRICS))
-                .select(scope=pl.lit(scope), name=by, column=pl.format(f"{{}}_{name}", "metric"), value="value", n="n")
-            )
-    long = pl.concat(parts)
-    wide = long.pivot("column", index=["scope", "name"], values="value")
-    hours = long.group_by("scope", "name").agg(hours=pl.col("n").max())
-    order = [f"{metric}_{name}" for metric in METRICS for name in ("without", "with")]
-    return wide.join(hours, on=["scope", "name"]).select("scope", "name", "hours", *order).sort("scope", "name")
 
 
 def _window(
@@ -263,45 +226,3 @@ def _arm(
         for at in weeks
     ]
     return Arm(forecasts, demand.select("meter_id", "interval_start_utc", "demand_kwh"), pl.concat(alarms))
-
-
-def _differing(arms: dict[str, Arm]) -> pl.DataFrame:
-    """Hours whose demand is another one, or is there in one world only."""
-    key = ["meter_id", "interval_start_utc"]
-    both = arms["without"].demand.join(arms["with"].demand, on=key, how="full", coalesce=True, suffix="_with")
-    return (
-        both.filter(pl.col("demand_kwh").ne_missing(pl.col("demand_kwh_with")))
-        .group_by("meter_id")
-        .agg(
-            left_out=pl.col("demand_kwh_with").null_count(),
-            brought_back=pl.col("demand_kwh").null_count(),
-            corrected=pl.col("demand_kwh").is_not_null().and_(pl.col("demand_kwh_with").is_not_null()).sum(),
-        )
-        .sort("meter_id")
-    )
-
-
-def _meetings(events: pl.DataFrame, faults: pl.DataFrame) -> pl.DataFrame:
-    """Pairs of an event and a fault of its meter that share some time."""
-    return events.join(faults, on="meter_id", suffix="_fault").filter(
-        pl.col("start_utc") < pl.col("end_utc_fault"), pl.col("end_utc") > pl.col("start_utc_fault")
-    )
-
-
-def _found(arms: dict[str, Arm], faults: pl.DataFrame) -> pl.DataFrame:
-    """Faults that some alarm met, in both worlds."""
-    found = {name: _meetings(arm.alarms, faults)["fault_id"].implode() for name, arm in arms.items()}
-    counts = {f"found_{name}": pl.col("fault_id").is_in(found[name]).sum() for name in ("without", "with")}
-    return faults.group_by("kind").agg(pl.len().alias("faults"), **counts).sort("kind")
-
-
-def _alarms(arms: dict[str, Arm], faults: pl.DataFrame) -> pl.DataFrame:
-    """Events per kind of anomaly in both worlds, and those of them that are false, where the truth is known."""
-    counts = []
-    for name, arm in arms.items():
-        events = arm.alarms.unique(["meter_id", "kind", "detector", "start_utc"])
-        false = ~pl.col("anomaly_id").is_in(_meetings(events, faults)["anomaly_id"].implode())
-        counts.append(events.group_by("kind").agg(pl.len().alias(name), false.sum().alias(f"false_{name}")))
-    both = counts[1].join(counts[0], on="kind", how="full", coalesce=True).sort("kind")
-    counted = ["without", "with"] if faults.is_empty() else ["without", "with", "false_without", "false_with"]
-    return both.select("kind", *(pl.col(name).fill_null(0) for name in counted))

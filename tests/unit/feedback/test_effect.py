@@ -9,7 +9,8 @@ import polars as pl
 import pytest
 
 from energy_assets.config import WarehouseConfig
-from energy_assets.feedback_effect import Arm, Effect, EffectError, _window, compared
+from energy_assets.feedback_effect import Effect, EffectError, _window
+from energy_assets.monitoring.feedback.comparison import Arm, compared
 from energy_assets.reports.feedback import summary, tables, write_page
 from energy_assets.settings import Settings
 from tests.unit.feedback.world import HOUR, NOW, START
