@@ -83,13 +83,14 @@ def load_intervals(loads: pl.DataFrame, intervals: pl.DataFrame) -> pl.DataFrame
     start, end = pl.col("interval_start_utc"), pl.col("interval_end_utc")
     overlap = pl.min_horizontal(end, "usual_end") - pl.max_horizontal(start, "usual_start")
     share = overlap.dt.total_minutes().clip(lower_bound=0) / pl.col("step_minutes")
+    share = pl.when(pl.col("usual_start").is_not_null()).then(share).otherwise(0.0)  # batteries rest
     return (
         windows.select("meter_id", "shiftable_load_id", "power_kw", "earliest", "latest", "usual_start", "usual_end")
         .join(intervals.select("meter_id", "interval_start_utc", "interval_end_utc", "step_minutes"), on="meter_id")
         .select(
             "meter_id", "shiftable_load_id", "interval_start_utc",
             ((start >= pl.col("earliest")) & (end <= pl.col("latest"))).fill_null(value=False).alias("allowed"),
-            (pl.col("power_kw") * share.fill_null(0.0)).alias("usual_kw"),
+            (pl.col("power_kw") * share).alias("usual_kw"),
         )
         .sort("meter_id", "shiftable_load_id", "interval_start_utc")
     )  # fmt: skip

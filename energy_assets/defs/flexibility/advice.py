@@ -231,7 +231,7 @@ def _shown(con: duckdb.DuckDBPyConnection, issued_at: datetime, timezone: str) -
         at,
     )
     if newest.is_empty():
-        return {"sentences": dg.MetadataValue.md("nothing is worth moving")}
+        return {"sentences": dg.MetadataValue.md("nothing is advised")}
     lines = "\n".join(f"| {meter} | {said} |" for meter, said, _ in newest.rows())
     best = fetch(
         con,
