@@ -55,6 +55,14 @@ def test_a_factor_of_four_is_a_unit_at_regular_and_irregular_meters(factor: floa
     np.testing.assert_allclose(repaired["repaired_kwh"] * factor, repaired["observed_kwh"])
 
 
+def test_a_short_unit_fault_below_the_floor() -> None:
+    values = shape(noise=0.35)
+    values[index(4, 9) : index(4, 14)] *= 0.001
+    flagged = anomalies.flagged_hours(hourly(values), meters(), issued_at=ISSUED)
+    assert flagged["kind"].unique().to_list() == ["unit_scale"]
+    np.testing.assert_allclose(flagged["repaired_kwh"] / 1000, flagged["observed_kwh"])
+
+
 def test_a_register_that_is_full_starts_again_and_its_energy_is_known() -> None:
     values = shape()
     row = index(3, 10)
@@ -189,7 +197,7 @@ AUTUMN = datetime(2025, 10, 27, 6, tzinfo=UTC)  # the clock went back on the 26t
 SECOND = -29  # row of the second pass of the hour
 
 
-@pytest.mark.parametrize("fault", ["missing", "both in one", "halved", "copied"])
+@pytest.mark.parametrize("fault", ["missing", "both in one", "halved", "copied", "copied after a flat day"])
 def test_the_hour_that_the_clock_repeats(fault: str) -> None:
     values = shape(start=AUTUMN - timedelta(hours=HOURS))
     first = SECOND - 1
@@ -198,11 +206,15 @@ def test_the_hour_that_the_clock_repeats(fault: str) -> None:
     elif fault == "both in one":
         values[first] += values[SECOND]
         values[SECOND] = np.nan
+    elif fault == "copied after a flat day":
+        values[SECOND - 60 : SECOND - 40] = 30.0
+        values[SECOND] = values[first]
     elif fault == "halved":
         values[first] /= 2
     else:
         values[SECOND] = values[first]
     events = detect(local(values, AUTUMN), meters(), issued_at=AUTUMN + timedelta(hours=1))
+    events = events.filter(pl.col("kind") != "flatline")
     assert events["kind"].to_list() == ["dst_fold"]
     assert events["start_utc"].item() in (AUTUMN + timedelta(hours=SECOND - 1), AUTUMN + timedelta(hours=SECOND))
     assert events["severity"].item() == "low"

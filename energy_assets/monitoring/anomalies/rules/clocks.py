@@ -45,9 +45,9 @@ def dst_fold(hours: pl.DataFrame, rejected: pl.DataFrame | None) -> pl.DataFrame
     relative = pl.col("ratio") / pl.col("around")
     off = pl.any_horizontal((relative / factor - 1).abs() < HALF_OR_TWICE for factor in (2.0, 0.5))
     stands_out = (value - pl.col("expected_kwh") * pl.col("around")).abs() > QUIET * pl.col("error_kwh")
-    often_equal = pl.col("equal").cast(pl.Float64).shift(1).rolling_mean(672, min_samples=48).over(METER) > 0.02
-    twin = pl.col("second") & pl.col("equal") & ~before(pl.col("equal")) & ~before(pl.col("equal"), -1)
-    copied = twin & ~often_equal.fill_null(value=False) & (value != 0)
+    pair = pl.col("equal") & ~before(pl.col("equal")) & ~before(pl.col("equal"), -1)  # and no longer run
+    often = pair.cast(pl.Float64).shift(1).rolling_mean(672, min_samples=48).over(METER) > 0.02
+    copied = pl.col("second") & pair & ~often.fill_null(value=False) & (value != 0)
     wrong = absent | ((fold | beside) & off & stands_out) | copied
     score, repaired = pl.coalesce(relative, pl.lit(1.0)).clip(1.0), None
     found = flags(rows.filter(wrong.fill_null(value=False)), "dst_fold", "rule", score, 1.0, repaired)

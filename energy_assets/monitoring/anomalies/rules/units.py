@@ -17,6 +17,7 @@ from energy_assets.monitoring.anomalies.rules.parts import METER, past_quantile
 FACTORS = (4.0, 10.0, 100.0, 1000.0, 1e6)
 SCALE_WINDOW = 12
 LONG_WINDOW = 24  # for a factor of four at meters whose hours scatter
+ABSURD = 10.0
 UNDERCUT, FLOOR_AGE = 0.4, 72  # of the lowest usual hours until three days ago
 _LOGS = tuple(sorted(sign * log10(f) for f in FACTORS for sign in (1, -1)))
 _FOUR = log10(4.0)
@@ -31,7 +32,8 @@ def unit_scale(hours: pl.DataFrame) -> pl.DataFrame:
     they usually do (a stuck or dead meter is not taken for it), and a fourth or a tenth undercuts the usual floor;
     for a factor of four at meters of irregular hours, the lowest, the middle and the highest hours of a day have all
     risen by it;
-    three hours in a row stand above ten times the highest usual hours, which is absurd however short.
+    three hours in a row stand above ten times the highest usual hours, or below a tenth of the lowest, which is absurd
+    however short.
     The repaired value is the reported one divided by the factor.
     """
     reported, usual = pl.col("demand_reported_kwh"), pl.col("usual_kwh")
@@ -40,7 +42,14 @@ def unit_scale(hours: pl.DataFrame) -> pl.DataFrame:
         log_ratio=pl.when(positive).then((reported / usual).log10()),
         log_reported=pl.when(positive).then(reported.log10()),
         log_usual=pl.when(positive).then(usual.log10()),
-        absurd=((pl.col("high") > 0) & (reported > 10 * pl.col("high"))).fill_null(value=False).cast(pl.Int32),
+        floor=past_quantile(0.005, pl.col("demand_kwh").shift(FLOOR_AGE)),  # not what the fault has made of it
+    ).with_columns(
+        absurd=(
+            ((pl.col("high") > 0) & (reported > ABSURD * pl.col("high")))
+            | ((reported > 0) & (reported < pl.col("floor") / ABSURD))
+        )
+        .fill_null(value=False)
+        .cast(pl.Int32),
     )
     half = SCALE_WINDOW // 2
     rows = rows.with_columns(
@@ -62,8 +71,7 @@ def unit_scale(hours: pl.DataFrame) -> pl.DataFrame:
     )
     rows = rows.with_columns(factor_log=pl.when(regular).then("nearest").otherwise(_all_by_four()))
     # an empty home or a works that rests is quiet, but no quieter than its floor
-    floor = past_quantile(0.005, pl.col("demand_kwh").shift(FLOOR_AGE))  # not what the fault itself has made of it
-    undercut = _rolling("demand_reported_kwh", "min", LONG_WINDOW, 1) < UNDERCUT * floor
+    undercut = _rolling("demand_reported_kwh", "min", LONG_WINDOW, 1) < UNDERCUT * pl.col("floor")
     small = pl.col("factor_log").is_between(-1.5, 0.0)
     rows = rows.with_columns(factor_log=pl.when(~small | undercut).then("factor_log"))
     # the ends of the event lie in windows that are half outside it
