@@ -11,8 +11,8 @@ import polars as pl
 from energy_assets.monitoring.anomalies.steps import BLOCKS, NEAR, after, before, daily, flag_days, lasting, steps
 
 MIN_SIZE = 0.2  # in logarithms: 22 % up, 18 % down
-NOISE_FACTOR = 0.8  # usual steps of the meter
-MIN_SHARE = 0.4  # of the step that each quarter of the day must show: a meter's factor acts at all hours
+NOISE_FACTOR = 1.0  # usual steps of the meter
+MIN_SHARE = 0.5  # of the step that each quarter of the day must show: a meter's factor acts at all hours
 MIN_NEW = 0.35  # of the step that must lead away from the level of the weeks before: a return is no shift
 
 

@@ -10,8 +10,8 @@ import polars as pl
 
 from energy_assets.monitoring.anomalies.steps import NEAR, after, before, daily, flag_days, lasting, steps
 
-MIN_SIZE = 0.25  # in logarithms: 28 % up
-NOISE_FACTOR = 1.0  # usual steps of the meter
+MIN_SIZE = 0.3  # in logarithms: 35 % up
+NOISE_FACTOR = 1.5  # usual steps of the meter
 MAX_SHARE = 0.6  # of the step that the day's busy hours may take part in: else the level has shifted
 MIN_NEW = 0.5  # of the step that must lead above the nights of the weeks before
 
