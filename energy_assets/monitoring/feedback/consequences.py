@@ -14,7 +14,6 @@ REJECTED, CONFIRMED = 1.25, 1 / 1.05
 LEAST, GREATEST = 0.8, 3.0
 # What either is so or not has no threshold: a reading is there or it is not, whatever was said about another one.
 FACTS = ("missing", "duplicate", "dst_fold", "negative", "sentinel", "meter_reset", "rollover")
-BOUNDED = {"contextual": 0.2}  # a score below 1, of which a quarter is most of the way: the power that factors get
 
 _HOUR = ["meter_id", "hour_utc"]
 _EVENT = [*_HOUR, "at_utc"]
@@ -108,7 +107,6 @@ def sensitivities(standing: pl.DataFrame, anomalies: pl.DataFrame) -> pl.DataFra
         .group_by("meter_id", "kind")
         .agg(factor=pl.col("step").log().sum().exp().clip(LEAST, GREATEST))
         .filter(~pl.col("kind").is_in(FACTS))
-        .with_columns(pl.col("factor").pow(pl.col("kind").replace_strict(BOUNDED, default=1.0)))
         .filter((pl.col("factor") - 1).abs() > 1e-9)
         .sort("meter_id", "kind")
     )
