@@ -23,17 +23,20 @@ SELECT count(*) AS hours, count(paths) AS drawn, bool_and(paths = 50 AND numbers
 FROM said LEFT JOIN drawn USING (meter_id, interval_start_utc)
 """
 LEDGER = """
-WITH finest AS (
+WITH newest AS (
+    SELECT meter_id, interval_start_utc, arg_max(energy_kwh, known_at_utc) AS energy_kwh,
+        time_bucket(INTERVAL 1 HOUR, interval_start_utc) AS hour_utc
+    FROM raw.meter_readings WHERE direction = 'import' AND known_at_utc <= $at GROUP BY ALL
+), billed AS (
     SELECT l.meter_id, l.averaging_minutes, time_bucket(to_minutes(l.averaging_minutes), r.interval_start_utc) AS at,
         sum(r.energy_kwh) * 60 / any_value(l.averaging_minutes) AS power_kw, any_value(l.incumbent_peak_kw) AS billed
     FROM flexibility.incumbent_peaks l JOIN intermediate.int_demand_versions h USING (meter_id)
-    JOIN raw.meter_readings r ON r.meter_id = l.meter_id AND r.direction = 'import'
-        AND time_bucket(INTERVAL 1 HOUR, r.interval_start_utc) = h.interval_start_utc
+    JOIN newest r ON r.meter_id = l.meter_id AND r.hour_utc = h.interval_start_utc
     WHERE h.known_to_utc IS NULL AND h.demand_kwh = h.demand_reported_kwh AND h.coverage = 1
-        AND r.quality = 'measured' AND r.known_at_utc <= $at AND h.local_date >= DATE '2026-03-01' AND l.as_of_utc = $at
+        AND h.local_date >= DATE '2026-03-01' AND l.as_of_utc = $at
     GROUP BY ALL
 )
-SELECT meter_id, averaging_minutes, max(power_kw), any_value(billed) FROM finest GROUP BY ALL ORDER BY 1
+SELECT meter_id, averaging_minutes, max(power_kw), any_value(billed) FROM billed GROUP BY ALL ORDER BY 1
 """
 
 
