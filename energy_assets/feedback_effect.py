@@ -1,10 +1,10 @@
-"""What feedback did for forecasts and alarms: the same backtest with it and without it, on copies of the warehouse.
+"""What feedback did for forecasts and alarms: the same backtest with it and without it, on a copy of the warehouse.
 
-Belongs here: the two copies, what is compared and how. Does not belong here: what follows from a statement
-(`monitoring.feedback`), printing and the page (`reports.feedback`).
+Belongs here: making both worlds. Does not belong here: comparing them (`monitoring.feedback.comparison`), what follows
+from a statement (`monitoring.feedback`), printing and the page (`reports.feedback`).
 
-The method. Both copies get their demand, marts and features made anew by the same dbt models; in one of them nobody has
-ever said anything. Then both are forecast over the same window by the same models with the same seeds, refitted on
+The method. The copy's demand, marts and features are made anew by the same dbt models, once with what people said and
+once as if nobody had ever said anything. Then both are forecast over the same window by the same models with the same seeds, refitted on
 what was known at each refit: a statement acts from its receipt on, so that only statements before or within the window
 can have an effect. Both are scored on the same hours, namely those whose demand is the same in both: nobody gains by
 leaving the hours out that are hard. Detectors' own decisions stay as they were made.
