@@ -4,10 +4,10 @@ Belongs here: making both worlds. Does not belong here: comparing them (`monitor
 from a statement (`monitoring.feedback`), printing and the page (`reports.feedback`).
 
 The method. The copy's demand, marts and features are made anew by the same dbt models, once with what people said and
-once as if nobody had ever said anything. Then both are forecast over the same window by the same models with the same seeds, refitted on
-what was known at each refit: a statement acts from its receipt on, so that only statements before or within the window
-can have an effect. Both are scored on the same hours, namely those whose demand is the same in both: nobody gains by
-leaving the hours out that are hard. Detectors' own decisions stay as they were made.
+once as if nobody had ever said anything. Then both are forecast over the same window by the same models with the same
+seeds, refitted on what was known at each refit: a statement acts from its receipt on, so that only statements before or
+within the window can have an effect. Both are scored on the same hours, namely those whose demand is the same in both:
+nobody gains by leaving the hours out that are hard. Detectors' own decisions stay as they were made.
 """
 
 from __future__ import annotations
