@@ -32,8 +32,8 @@ def unit_scale(hours: pl.DataFrame) -> pl.DataFrame:
     they usually do (a stuck or dead meter is not taken for it), and a fourth or a tenth undercuts the usual floor;
     for a factor of four at meters of irregular hours, the lowest, the middle and the highest hours of a day have all
     risen by it;
-    three hours in a row stand above ten times the highest usual hours, or at a thousandth of the usual and below a tenth
-    of the lowest, which is absurd however short.
+    three hours in a row stand above ten times the highest usual hours, or at a thousandth of the usual and below a
+    tenth of the lowest, which is absurd however short.
     The repaired value is the reported one divided by the factor.
     """
     reported, usual = pl.col("demand_reported_kwh"), pl.col("usual_kwh")
