@@ -1,6 +1,6 @@
 """`python -m tests.bench.labelled_buildings [--variants | --cost]`: anomaly scores beside people's marks.
 
-A year of hourly readings of five buildings, 2.8 % of them marked (LEAD 1.0). All hours count, those without past
+A year of hourly readings of five buildings, 2.8 % of them marked (LEAD 1.0). All hours count, those without a past
 lowest; no point adjustment. Everything is online: an hour is scored by what came before it, forests are refitted every
 30 days on what was before, and no score has seen a label, but for the last one, which learns those of the other four
 buildings and is no part of the project. `both sides` is the review after the fact.
