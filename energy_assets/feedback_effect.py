@@ -134,9 +134,14 @@ def measure(
             with copy.connect(read_only=True) as con:
                 arms[name] = _arm(con, config, issues, kinds, settings.threads)
                 faults = fetch(con, FAULTS)
+    scores = compared(arms["without"], arms["with"], spoken_of["meter_id"].unique())
+    if scores.is_empty():
+        raise EffectError(
+            f"nothing that was forecast since {issues.first} is known yet: choose an earlier start, or wait"
+        )
     return Effect(
         issues.first + timedelta(days=1), issues.last + timedelta(days=1), spoken_of,
-        differing_hours(arms), compared(arms["without"], arms["with"], spoken_of["meter_id"].unique()),
+        differing_hours(arms), scores,
         alarms_of(arms, faults),
         faults_found(arms, faults.filter(pl.col("start_utc").is_between(issues.first_time, issues.last_time))),
     )  # fmt: skip

@@ -6,7 +6,7 @@ is taken back. What was issued before stays as it was, bit by bit.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from energy_assets.config import load_config
@@ -119,7 +119,7 @@ def test_statements_act_from_the_next_run_on_and_are_taken_back_from_the_one_aft
     )
 
     before = copied.content()
-    found = measure(at(copied, NOW + DAY), None, None)
+    found = measure(at(copied, NOW + DAY), date(2026, 3, 5), None)
     assert found.hours.row(0, named=True) == {"meter_id": METER, "left_out": 4, "brought_back": 2, "corrected": 4}
     assert found.scores["scope"].to_list() == ["kind", "meter"]
     assert not list(copied.path.glob(".feedback-effect-*"))

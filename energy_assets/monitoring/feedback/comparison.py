@@ -45,6 +45,8 @@ def compared(without: Arm, with_: Arm, touched: pl.Series) -> pl.DataFrame:
                 .select(scope=pl.lit(scope), name=by, column=pl.format(f"{{}}_{name}", "metric"), value="value", n="n")
             )
     long = pl.concat(parts)
+    if long.is_empty():  # nothing of the window has come true yet
+        return long.select("scope", "name", hours="n")
     wide = long.pivot("column", index=["scope", "name"], values="value")
     hours = long.group_by("scope", "name").agg(hours=pl.col("n").max())
     order = [f"{metric}_{name}" for metric in METRICS for name in ("without", "with")]

@@ -28,7 +28,8 @@ def arm(demand: dict[int, float], forecast: float) -> Arm:
         for hour in HOURS for q, kwh in quantiles
     ]  # fmt: skip
     known = pl.DataFrame(
-        {"meter_id": "home", "interval_start_utc": [HOURS[h] for h in demand], "demand_kwh": list(demand.values())}
+        {"meter_id": "home", "interval_start_utc": [HOURS[h] for h in demand], "demand_kwh": list(demand.values())},
+        schema={"meter_id": pl.String, "interval_start_utc": pl.Datetime("us", "UTC"), "demand_kwh": pl.Float64},
     )
     return Arm(pl.DataFrame(rows), known, pl.DataFrame())
 
@@ -46,6 +47,10 @@ def test_only_hours_that_both_worlds_agree_on_are_scored() -> None:
     assert (kind["wape_without"], kind["wape_with"]) == (pytest.approx(0.4), pytest.approx(0.05))
     assert (kind["coverage_80_without"], kind["coverage_80_with"]) == (0.0, 1.0)
     assert kind["pinball_with"] < kind["pinball_without"]
+
+
+def test_a_window_of_which_nothing_has_come_true_has_no_scores() -> None:
+    assert compared(arm({}, 1.0), arm({}, 1.0), pl.Series(["home"])).is_empty()
 
 
 def test_meters_that_nobody_spoke_of_are_counted_with_their_kind_only() -> None:
