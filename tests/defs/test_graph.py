@@ -20,7 +20,6 @@ ENDS = {
     "reports/drift": "an HTML report for people; its figures are monitoring/drift_scores",
     "reports/backtest": "an HTML report for people; its figures are monitoring/backtest_scores",
     "raw/simulated_faults": "the ground truth of the simulator: known to tests, never to a detector",
-    "raw/load_ledger": "the ledger is read by loading, which is one step with it",
 }
 UNCHECKED = {"marts/time_spine_daily": "the days of the semantic layer: a calendar made of one range"}
 
