@@ -67,7 +67,8 @@ def flagged_hours(
 
     Args:
         hourly: meter_id, interval_start_utc, interval_end_utc, demand_reported_kwh, demand_kwh, local_date,
-            local_hour, known_at_utc, and quality and is_holiday if known; gap rows have a null demand_reported_kwh.
+            local_hour, known_at_utc, and quality, is_holiday and first_known_at_utc (of the hour's first version) where
+            known; gap rows have a null demand_reported_kwh.
         meters: meter_id, kind, interval_minutes.
         readings: every version of the window's readings at the meters' own interval: meter_id, interval_start_utc,
             interval_end_utc, known_at_utc, energy_kwh, load_id, file_row. Without it what hides within the hour, came

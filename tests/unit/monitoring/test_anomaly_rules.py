@@ -50,6 +50,18 @@ def test_missing_hours_are_one_event() -> None:
     assert event[0]["message"] == "No reading for 6 h from 2026-04-17 08:00 UTC."
 
 
+def test_corrections_a_week_later_do_not_excuse_a_silence() -> None:
+    silent = hourly(shape(HOURS - 60))
+    corrected = silent.with_columns(
+        first_known_at_utc="known_at_utc",
+        known_at_utc=pl.when(pl.col("interval_end_utc") < ISSUED - timedelta(days=8))
+        .then(pl.col("interval_end_utc") + timedelta(days=7))
+        .otherwise("known_at_utc"),
+    )
+    found_missing = detect(corrected, meters(), None, issued_at=ISSUED).filter(pl.col("kind") == "missing")
+    assert found_missing["end_utc"].to_list() == [ISSUED]
+
+
 def test_a_meter_that_reports_once_a_day_is_not_missing_in_between() -> None:
     values = shape(HOURS - 6)
     daily = hourly(values).with_columns(  # everything of a day is known at six the next morning

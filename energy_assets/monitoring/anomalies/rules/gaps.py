@@ -14,9 +14,12 @@ def missing(hours: pl.DataFrame, issued_at: datetime) -> pl.DataFrame:
 
     A reading is due after 1.25 times the delay that 95 % of the meter's readings stay within, and an hour: a meter
     that reports once a day is not missing in the meantime. A silence lasts until the issue time.
+
+    The delay is that of the first word about an hour (`first_known_at_utc`): corrections and decisions come later.
     """
     known = pl.col("demand_reported_kwh").is_not_null()
-    delay = (pl.col("known_at_utc") - pl.col("interval_end_utc")).filter(known)
+    first_word = "first_known_at_utc" if "first_known_at_utc" in hours.columns else "known_at_utc"
+    delay = (pl.col(first_word) - pl.col("interval_end_utc")).filter(known)
     meter = hours.group_by("meter_id").agg(
         due=pl.duration(
             seconds=(1.25 * delay.dt.total_seconds().quantile(0.95)).fill_null(0.0).clip(0.0).cast(pl.Int64) + 3600
