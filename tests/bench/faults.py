@@ -22,7 +22,7 @@ from rich.table import Table
 from energy_assets.contracts import table
 from energy_assets.monitoring import anomalies
 from energy_assets.simulation.injection import KINDS, Injected, inject
-from tests.bench.series import Series, hours, published, simulated
+from tests.bench.series import HISTORY_DAYS, SEASONS_DAYS, Series, hours, published, simulated
 from tests.real_data import REAL_DATA
 
 DAYS = 63
@@ -61,14 +61,16 @@ def followed(
     """Every event that runs `every` so many days report, with the issue time that first had it; and the decisions."""
     known = table("monitoring.demand_anomalies").empty()
     standing = table("raw.demand_exclusions").empty().drop("load_id")
+    seasons = hours(of.readings, of.meters, _per_hour(standing), of.since, SEASONS_DAYS)  # no fault is that old
     issued = of.since
     while issued < of.until:
         issued += timedelta(days=every)
         hourly = hours(readings, of.meters, _per_hour(standing), issued)
         since = issued - timedelta(days=WINDOW_DAYS)
         window = readings.filter(pl.col("interval_start_utc") >= since)
+        before = pl.col("interval_start_utc") < issued - timedelta(days=HISTORY_DAYS)
         flagged = anomalies.flagged_hours(
-            hourly, of.meters, window, rejected, issued_at=issued, window_days=WINDOW_DAYS
+            hourly, of.meters, window, rejected, seasons.filter(before), issued_at=issued, window_days=WINDOW_DAYS
         )
         new = anomalies.decisions(flagged, hourly, standing, decided_at=issued + timedelta(seconds=1), since=since)
         standing = pl.concat([standing, new])
@@ -109,7 +111,27 @@ def scored(of: Series, put_in: Injected, found: pl.DataFrame) -> pl.DataFrame:
     return (
         put_in.truth.join(per_fault, on="fault_id", how="left")
         .join(named, on="fault_id", how="left")
+        .join(_beyond_usual(of, put_in), on="fault_id", how="left")
         .with_columns(series=pl.lit(of.name), noticed=pl.col("noticed").fill_null(value=False))
+    )
+
+
+def _beyond_usual(of: Series, put_in: Injected) -> pl.DataFrame:
+    """Whether a fault leaves the range that the meter's hours had in the 104 days before the test: fault_id, beyond.
+
+    Five times a home's mean is less than its kettle and oven: such a fault stays within what is usual there.
+    """
+    nothing = _per_hour(table("raw.demand_exclusions").empty().drop("load_id"))
+    value, start = pl.col("demand_reported_kwh"), pl.col("interval_start_utc")
+    usual = hours(of.readings, of.meters, nothing, of.since).group_by("meter_id").agg(
+        least=value.min(), greatest=value.max()
+    )  # fmt: skip
+    faulty = hours(put_in.readings, of.meters, nothing, of.until).join(put_in.truth, on="meter_id")
+    inside = faulty.filter(pl.col("interval_end_utc") > pl.col("start_utc"), start < pl.col("end_utc"))
+    return (
+        inside.join(usual, on="meter_id")
+        .group_by("fault_id")
+        .agg(beyond=((value > pl.col("greatest")) | (value < pl.col("least"))).any())
     )
 
 
@@ -152,14 +174,17 @@ def show(faults: pl.DataFrame, events: pl.DataFrame, alarms: pl.DataFrame) -> No
     ]
     for title, some, near in tables:
         shown = Table(title=f"Faults put into: {title}", title_justify="left")
-        for column in ("kind", "faults", "recall", "noticed", "precision", "right name", "median delay, h"):
+        for column in ("kind", "faults", "recall", "beyond usual", "recall of these", "noticed", "precision",
+                       "right name", "median delay, h"):  # fmt: skip
             shown.add_column(column, justify="left" if column == "kind" else "right")
         for kind in KINDS:
             own, cried = some.filter(pl.col("kind") == kind), near.filter(pl.col("kind") == kind)
             if own.is_empty():
                 continue
+            beyond = own.filter("beyond")
             shown.add_row(
-                kind, str(own.height), _share(own["delay_h"].is_not_null()), _share(own["noticed"]),
+                kind, str(own.height), _share(own["delay_h"].is_not_null()), str(beyond.height),
+                _share(beyond["delay_h"].is_not_null()), _share(own["noticed"]),
                 _share(cried["meets"]), _share(cried["right"]), _number(own["delay_h"].median()),
             )  # fmt: skip
         console.print(shown)

@@ -21,7 +21,8 @@ from energy_assets.sources.public_holidays import public_holidays
 from tests.real_data import REAL_DATA
 
 MARKET = Market(timezone="Europe/Paris", country="FR")
-HISTORY_DAYS = 104
+HISTORY_DAYS = 104  # that rules see
+SEASONS_DAYS = 400  # that what is out of character is compared with, where there are so many
 READINGS = [
     "meter_id",
     "interval_start_utc",
@@ -69,7 +70,7 @@ _FILES: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class Series:
-    """Readings of some meters up to `until`, with a history of 104 days before `since`."""
+    """Readings of some meters up to `until`, with up to 400 days before `since`."""
 
     name: str
     readings: pl.DataFrame
@@ -107,7 +108,7 @@ def published(name: str, since: datetime, days: int, **other: Any) -> Series:
 def simulated(name: str, seed: int, since: datetime, days: int, **fleet: int) -> Series:
     """A fleet that makes no faults."""
     source = Simulation(
-        name="fleet", type="simulation", seed=seed, history_days=HISTORY_DAYS + days, machines_per_site=0,
+        name="fleet", type="simulation", seed=seed, history_days=SEASONS_DAYS + days, machines_per_site=0,
         fault_rate_per_meter_month=0, **fleet,
     )  # fmt: skip
     until = since + timedelta(days=days)
@@ -116,14 +117,16 @@ def simulated(name: str, seed: int, since: datetime, days: int, **fleet: int) ->
     return _cut(name, readings, batch.tables["raw.meters"], since, days)
 
 
-def hours(readings: pl.DataFrame, meters: pl.DataFrame, decided: pl.DataFrame, issued_at: datetime) -> pl.DataFrame:
-    """The hours that `detect` takes, as they were known at the issue time, by the rules of the marts.
+def hours(
+    readings: pl.DataFrame, meters: pl.DataFrame, decided: pl.DataFrame, issued_at: datetime, days: int = HISTORY_DAYS
+) -> pl.DataFrame:
+    """The last `days` of hours that `detect` takes, as known at the issue time, by the rules of the marts.
 
     `decided` holds meter_id, interval_start_utc, action and value_kwh of what is set aside or imputed.
     """
     known = readings.filter(
         pl.col("known_at_utc") <= issued_at,
-        pl.col("interval_start_utc") >= issued_at - timedelta(days=HISTORY_DAYS),
+        pl.col("interval_start_utc") >= issued_at - timedelta(days=days),
         pl.col("interval_end_utc") <= issued_at,
     )
     length = pl.col("interval_end_utc") - pl.col("interval_start_utc")
@@ -159,7 +162,7 @@ def hours(readings: pl.DataFrame, meters: pl.DataFrame, decided: pl.DataFrame, i
         local_hour=pl.col("local").dt.hour().cast(pl.Int32),
         demand_kwh=clean,
     )
-    days_off = public_holidays(meters["country"].drop_nulls().unique(), range(issued_at.year - 1, issued_at.year + 1))
+    days_off = public_holidays(meters["country"].drop_nulls().unique(), range(issued_at.year - 2, issued_at.year + 1))
     return (
         rows.join(meters.select("meter_id", "country"), on="meter_id", how="left")
         .join(days_off.with_columns(is_holiday=True), on=["country", "local_date"], how="left")
@@ -173,7 +176,7 @@ def _cut(name: str, readings: pl.DataFrame, meters: pl.DataFrame, since: datetim
     until = since + timedelta(days=days)
     start = pl.col("interval_start_utc")
     rows = readings.filter(
-        start >= since - timedelta(days=HISTORY_DAYS), start < until, pl.col("energy_kwh").is_not_null()
+        start >= since - timedelta(days=SEASONS_DAYS), start < until, pl.col("energy_kwh").is_not_null()
     )
     rows = rows.sort("known_at_utc").unique(_HOUR, keep="first", maintain_order=True).sort(_HOUR)  # before corrections
     present = rows.filter(start >= since)["meter_id"].unique().sort()
