@@ -3,8 +3,8 @@
     DECIMAL(18,6) holds (1e12 and more) count as absent; the marts exclude them by name before.
 -#}
 
-{% macro exact_sum(value, where=none) -%}
-    cast(sum(try_cast({{ value }} as decimal(18, 6))){% if where %} filter (where {{ where }}){% endif %} as double)
+{% macro exact_sum(value, where=none, type='decimal(18, 6)') -%}
+    cast(sum(try_cast({{ value }} as {{ type }})){% if where %} filter (where {{ where }}){% endif %} as double)
 {%- endmacro %}
 
 {% macro exact_mean(value, where=none) -%}

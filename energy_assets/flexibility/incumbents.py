@@ -140,15 +140,17 @@ def mean_power(rows: pl.DataFrame, minutes: int, at: datetime) -> pl.DataFrame:
         at: rows that were known later do not count.
 
     Returns:
-        meter_id, interval_start_utc, power_kw, known_at_utc (of the last of its rows), averaging_minutes.
+        meter_id, interval_start_utc, known_at_utc (of the last of its rows), power_kw, averaging_minutes; sorted.
     """
-    known = rows.select("meter_id", "interval_start_utc", "interval_end_utc", "demand_kwh", "known_at_utc").filter(
-        pl.col("demand_kwh").is_finite(), pl.max_horizontal("known_at_utc", "interval_end_utc") <= at
+    known = (
+        rows.select("meter_id", "interval_start_utc", "interval_end_utc", "demand_kwh", "known_at_utc")
+        .filter(pl.col("demand_kwh").is_finite(), pl.max_horizontal("known_at_utc", "interval_end_utc") <= at)
+        .sort("meter_id", "interval_start_utc")  # sums are the same each time
     )
     seconds = (pl.col("interval_end_utc") - pl.col("interval_start_utc")).dt.total_seconds()
     stretch = pl.col("interval_start_utc").dt.truncate(f"{minutes}m")
     return (
-        known.group_by("meter_id", interval_start_utc=stretch)
+        known.group_by("meter_id", interval_start_utc=stretch, maintain_order=True)
         .agg(demand_kwh=pl.col("demand_kwh").sum(), seconds=seconds.sum(), known_at_utc=pl.col("known_at_utc").max())
         .filter(pl.col("seconds") == minutes * 60)
         .select(

@@ -1,5 +1,6 @@
 -- How good peak forecasts were: probabilities of hours by Brier's score against the season's frequencies, warnings by hits,
 -- misses and false alarms. Per meter and for all of a kind (all:<kind>), per six hours of lead time and for all of them.
+{%- set share, hit = 'decimal(38, 15)', "outcomes.outcome = 'hit'" %}
 with scores as (
     select
         meters.kind,
@@ -8,9 +9,9 @@ with scores as (
         coalesce(scores.lead_bucket, 'all') as lead_bucket,
         cast(sum(scores.hours) as bigint) as hours,
         cast(sum(scores.exceeded_hours) as bigint) as exceeded_hours,
-        sum(scores.probability_sum) / sum(scores.hours) as mean_probability,
-        sum(scores.squared_error_sum) / sum(scores.hours) as brier_score,
-        sum(scores.climatology_error_sum) / sum(scores.hours) as brier_score_climatology
+        {{ exact_sum('scores.probability_sum', type=share) }} / sum(scores.hours) as mean_probability,
+        {{ exact_sum('scores.squared_error_sum', type=share) }} / sum(scores.hours) as brier_score,
+        {{ exact_sum('scores.climatology_error_sum', type=share) }} / sum(scores.hours) as brier_score_climatology
     from {{ ref('stg_peak_scores') }} as scores
     inner join {{ ref('dim_meters') }} as meters using (meter_id)
     group by grouping sets (
@@ -31,9 +32,9 @@ warnings as (
         count(*) filter (where outcomes.outcome = 'false_alarm') as false_alarms,
         count(*) filter (where outcomes.outcome = 'miss') as misses,
         count(*) filter (where outcomes.outcome = 'correct_rejection') as correct_rejections,
-        avg(outcomes.lead_minutes) filter (where outcomes.outcome = 'hit') / 60 as mean_warning_hours,
-        avg(abs(outcomes.size_error_kw)) filter (where outcomes.outcome = 'hit') as mean_size_error_kw,
-        avg(abs(outcomes.hour_error)) filter (where outcomes.outcome = 'hit') as mean_hour_error
+        {{ exact_mean('outcomes.lead_minutes', hit) }} / 60 as mean_warning_hours,
+        {{ exact_mean('abs(outcomes.size_error_kw)', hit) }} as mean_size_error_kw,
+        {{ exact_mean('abs(outcomes.hour_error)', hit) }} as mean_hour_error
     from {{ ref('stg_peak_outcomes') }} as outcomes
     inner join {{ ref('dim_meters') }} as meters using (meter_id)
     group by grouping sets (

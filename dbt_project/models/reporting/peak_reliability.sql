@@ -6,7 +6,7 @@ with scores as (
         scores.threshold_basis,
         scores.probability_bin,
         cast(sum(scores.hours) as bigint) as hours,
-        sum(scores.probability_sum) / sum(scores.hours) as mean_probability,
+        {{ exact_sum('scores.probability_sum', type='decimal(38, 15)') }} / sum(scores.hours) as mean_probability,
         sum(scores.exceeded_hours) / sum(scores.hours) as observed_frequency
     from {{ ref('stg_peak_scores') }} as scores
     inner join {{ ref('dim_meters') }} as meters using (meter_id)
