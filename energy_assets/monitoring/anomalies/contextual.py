@@ -74,7 +74,8 @@ def contextual(
     if not parts:
         return pl.DataFrame(schema=FLAG_SCHEMA)
     judged = pl.concat(parts)
-    foreseen = (pl.col("residual").abs() < MIN_RESIDUAL).fill_null(value=False)
+    restful = _bridge_day(judged) & (pl.col("residual") < 0)  # whoever takes the day off is no event
+    foreseen = ((pl.col("residual").abs() < MIN_RESIDUAL) | restful).fill_null(value=False)
     found = judged.filter(pl.col("outlyingness") >= NEAR * pl.col("threshold"), ~pl.col("common"), ~foreseen)
     return _long_enough(flags(found, "contextual", "outlyingness", pl.col("outlyingness"), pl.col("threshold")))
 
@@ -113,6 +114,20 @@ def _common(past: pl.DataFrame, judged: pl.DataFrame) -> np.ndarray:
     forest = IsolationForest(n_estimators=TREES, random_state=SEED, n_jobs=1).fit(_matrix(training))
     limit = np.quantile(-forest.score_samples(_matrix(training)), COMMON_SHARE)
     return np.asarray(-forest.score_samples(_matrix(judged)) < limit)
+
+
+def _bridge_day(rows: pl.DataFrame) -> pl.Expr:
+    """Whether the day lies between a holiday and a weekend, as far as the frame's days tell by `is_holiday`."""
+    if "is_holiday" not in rows.columns:
+        return pl.lit(value=False)
+    weekday, date = pl.col("local_date").dt.weekday(), pl.col("local_date")
+    holidays = rows.filter("is_holiday").select(off=pl.concat_str("meter_id", date.cast(pl.String))).to_series()
+
+    def off(days: int) -> pl.Expr:
+        beside = date + timedelta(days=days)
+        return pl.concat_str("meter_id", beside.cast(pl.String)).is_in(holidays.implode())
+
+    return ((weekday == 1) & off(1)) | ((weekday == 5) & off(-1))
 
 
 def _matrix(rows: pl.DataFrame) -> np.ndarray:

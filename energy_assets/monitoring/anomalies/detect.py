@@ -16,8 +16,10 @@ from energy_assets.monitoring.anomalies.contextual import contextual
 from energy_assets.monitoring.anomalies.expectation import Sight, day_of_week, with_expectation
 from energy_assets.monitoring.anomalies.level_shift import level_shift
 from energy_assets.monitoring.anomalies.night_baseload import night_baseload
+from energy_assets.monitoring.anomalies.steps import unclaimed
 
 _HOUR = ["meter_id", "interval_start_utc"]
+BRIEF_HOURS = 3  # of spikes and dips in a day: no new level shows in so few
 
 
 def detect(
@@ -112,16 +114,22 @@ def flagged_hours(
     named = pl.DataFrame(schema=events.FLAG_SCHEMA)
     # The first rule that names an hour keeps it: a dead meter is not also off by a factor.
     for rule in _naming(refused, issued_at):
-        flagged = _at_factor(rule(seen), sensitivities)
+        # days of another fault do not make spikes and dips usual
+        looked_at = unclaimed(seen, named) if rule in (rules.spike, rules.dip) else seen
+        flagged = _at_factor(rule(looked_at), sensitivities)
         named = pl.concat([named, flagged.join(named.select(_HOUR), on=_HOUR, how="anti")])
-    # A new level begins as a spike or a dip does, and takes over from it once it is known.
+    # A new level begins as a spike or a dip does, and takes over from it once it is known; not from a brief one in it.
     passing = pl.col("kind").is_in(["spike", "dip"])
     firm = named.filter(~passing)
     lasting = pl.concat(
         _at_factor(persists(hours, firm.select(_HOUR)), sensitivities)
         for persists in (level_shift, clock_shift, night_baseload)
     )
-    named = pl.concat([firm, lasting, named.filter(passing).join(lasting, on=_HOUR, how="anti")])
+    brief = pl.len().over("meter_id", pl.col("interval_start_utc").dt.truncate("1d")) <= BRIEF_HOURS
+    fleeting = named.filter(passing).with_columns(brief=brief)
+    outside = fleeting.join(lasting, on=_HOUR, how="anti")
+    kept = pl.concat([outside, fleeting.filter("brief")]).unique(_HOUR, keep="first", maintain_order=True)
+    named = pl.concat([firm, lasting, kept.drop("brief")])
     rest = contextual(hours, meters, named.select(_HOUR), window_start, history, sight)
     return _of_window(pl.concat([*found, named, _at_factor(rest, sensitivities)]), window_start)
 

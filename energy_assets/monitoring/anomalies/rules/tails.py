@@ -21,6 +21,12 @@ FAR = 6.0  # usual errors
 HOUR_FACTOR = 3.5  # the tail of the excess is heavier than that of the level: so more of its scales
 SPIKE_MIN_SHARE = 0.6  # of the highest usual hours, or it does not matter
 DIP_MAX_SHARE = 0.35  # of what was to be expected
+# Records: a tail says little about a meter of irregular hours, the highest and the lowest that it ever had do.
+RECORD_DAYS, RECORD_MIN_DAYS = 104, 28
+HOUR_RECORD_DAYS = 60
+BREAKS_RECORD, BREAKS_HOUR_RECORD = 1.3, 2.0  # times the highest ever, and the highest at that time of day
+RECORD_SHARE = 0.5  # of the highest ever, that a record of the time of day has to reach
+UNDERCUTS_RECORD, UNDERCUTS_HOUR_RECORD = 1.7, 2.2  # times below the lowest
 
 
 def negative(hours: pl.DataFrame) -> pl.DataFrame:
@@ -39,7 +45,8 @@ def spike(hours: pl.DataFrame) -> pl.DataFrame:
     The tail of the last 60 days is taken as exponential beyond the 90 % quantile, as in the peaks-over-threshold
     method; an hour counts from the level that such a tail reaches once in decades, and from 1.3 times the 99.5 %
     quantile. The hour has to be far above its own expectation too. The same is done with the excess over the
-    expectation, in usual errors: what is high at three at night may be nothing at noon.
+    expectation, in usual errors: what is high at three at night may be nothing at noon. At a meter whose tail is
+    long, 1.3 times the highest hour of its last 104 days counts, and twice the highest at that time of day.
     """
     rows = hours.filter(pl.col("high").is_not_null().any().over(METER)).with_columns(upper=past_quantile(0.9))
     high, value = pl.col("high"), pl.col("demand_reported_kwh")
@@ -48,14 +55,24 @@ def spike(hours: pl.DataFrame) -> pl.DataFrame:
     beyond = (high > 0) & (value > NEAR * limit) & above_own
     by_level = flags(rows.filter(beyond), "spike", "rule", value / high, limit / high)
     by_hour = _by_hour(rows, "spike", 1.0, value > SPIKE_MIN_SHARE * high, value / high)
-    return _unusual(by_level, by_hour)
+    broken = _records(rows).filter((value > 0) & above_own)
+    top, top_of_hour = pl.col("highest"), pl.col("highest_of_hour")
+    ever = broken.filter(top > 0, value > NEAR * BREAKS_RECORD * top)
+    then = broken.filter(
+        top_of_hour > 0, value > NEAR * BREAKS_HOUR_RECORD * top_of_hour, value > RECORD_SHARE * top
+    )  # fmt: skip
+    by_record = [
+        flags(ever, "spike", "rule", value / top, BREAKS_RECORD),
+        flags(then, "spike", "rule", value / top_of_hour, BREAKS_HOUR_RECORD),
+    ]
+    return _unusual([by_level, by_hour, *by_record])
 
 
 def dip(hours: pl.DataFrame) -> pl.DataFrame:
     """An hour far below the meter's lowest usual hours, or far below what is usual at its time.
 
     The same as a spike for the lower tail. The level counts by its logarithm: what a meter draws when nothing happens
-    has a floor that no hour undercuts.
+    has a floor that no hour undercuts. The lowest hours ever, and at that time of day, count as the highest do.
     """
     value = pl.col("demand_reported_kwh")
     rows = hours.filter(pl.col("high").is_not_null().any().over(METER)).with_columns(
@@ -69,7 +86,29 @@ def dip(hours: pl.DataFrame) -> pl.DataFrame:
     by_level = flags(rows.filter(undercut), "dip", "rule", below, limit)
     little = (value >= 0) & (value < DIP_MAX_SHARE * pl.col("expected_kwh"))
     by_hour = _by_hour(rows, "dip", -1.0, little, pl.col("expected_kwh") / pl.max_horizontal(value, 0.01 * low))
-    return _unusual(by_level, by_hour)
+    undercuts = _records(rows).filter(little)
+    by_record = [
+        flags(undercuts.filter(score > NEAR * least), "dip", "rule", score, least)
+        for column, least in (("lowest", UNDERCUTS_RECORD), ("lowest_of_hour", UNDERCUTS_HOUR_RECORD))
+        for score in [pl.col(column) / pl.max_horizontal(value, 0.01 * pl.col(column))]
+    ]
+    return _unusual([by_level, by_hour, *by_record])
+
+
+def _records(rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows with `highest` and `lowest` of the meter's days before, and `…_of_hour`: yesterday and before, within an
+    hour of this time of day."""
+    clean, same_hour = pl.col("demand_kwh"), [METER, "local_hour"]
+    ever, ever_min = RECORD_DAYS * 24, RECORD_MIN_DAYS * 24
+    return rows.with_columns(
+        highest=clean.shift(1).rolling_max(ever, min_samples=ever_min).over(METER),
+        lowest=clean.shift(1).rolling_min(ever, min_samples=ever_min).over(METER),
+        highest_of_hour=clean.rolling_max(3, min_samples=1).shift(23).over(METER),
+        lowest_of_hour=clean.rolling_min(3, min_samples=1).shift(23).over(METER),
+    ).with_columns(
+        pl.col("highest_of_hour").rolling_max(HOUR_RECORD_DAYS, min_samples=RECORD_MIN_DAYS).over(same_hour),
+        pl.col("lowest_of_hour").rolling_min(HOUR_RECORD_DAYS, min_samples=RECORD_MIN_DAYS).over(same_hour),
+    )
 
 
 def _by_hour(rows: pl.DataFrame, kind: str, sign: float, where: pl.Expr, score: pl.Expr) -> pl.DataFrame:
@@ -83,10 +122,10 @@ def _by_hour(rows: pl.DataFrame, kind: str, sign: float, where: pl.Expr, score: 
     return flags(found, kind, "rule", score, score * pl.col("limit") / pl.col("z"))
 
 
-def _unusual(one: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:
+def _unusual(found: list[pl.DataFrame]) -> pl.DataFrame:
     """One row per hour, the one that stands further beyond its threshold; none where such days have become usual."""
     rows = (
-        pl.concat([one, other])
+        pl.concat(found)
         .sort(pl.col("score") / pl.col("threshold"), descending=True, maintain_order=True)
         .unique([METER, "interval_start_utc"], keep="first", maintain_order=True)
         .with_columns(day=pl.col("interval_start_utc").dt.truncate("1d"))

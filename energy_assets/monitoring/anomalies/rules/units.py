@@ -11,7 +11,7 @@ from math import log10
 import polars as pl
 
 from energy_assets.monitoring.anomalies.events import flags
-from energy_assets.monitoring.anomalies.rules.parts import METER, past_quantile
+from energy_assets.monitoring.anomalies.rules.parts import METER, TAIL_HOURS, past_quantile
 
 # kWh for Wh or MWh, kW over a quarter of an hour for kWh, a misplaced decimal.
 FACTORS = (4.0, 10.0, 100.0, 1000.0, 1e6)
@@ -19,6 +19,10 @@ SCALE_WINDOW = 12
 LONG_WINDOW = 24  # for a factor of four at meters whose hours scatter
 ABSURD = 10.0
 UNDERCUT, FLOOR_AGE = 0.4, 72  # of the lowest usual hours until three days ago
+# A level on its own: as many hours together have never been so high, or so low, in sixty days.
+BREAKS_RECORD, UNDERCUTS_RECORD = 1.4, 2.0
+RECORD_MIN_HOURS = 28 * 24
+RECORD_TOLERANCE = 0.2  # of the log of a factor of four
 _LOGS = tuple(sorted(sign * log10(f) for f in FACTORS for sign in (1, -1)))
 _FOUR = log10(4.0)
 
@@ -26,12 +30,14 @@ _FOUR = log10(4.0)
 def unit_scale(hours: pl.DataFrame) -> pl.DataFrame:
     """A level off by 4, 10, 100, 1000 or a million, or a part of it, while the shape stays.
 
-    Three signs, any of which counts:
+    Four signs, any of which counts:
     the median of log10(reported / usual) over twelve hours is close to that of a factor, scatters little, is four
     times as far off as such medians are usually (an empty home uses a tenth of its usual), the values still vary as
     they usually do (a stuck or dead meter is not taken for it), and a fourth or a tenth undercuts the usual floor;
     for a factor of four at meters of irregular hours, the lowest, the middle and the highest hours of a day have all
     risen by it;
+    the median of twelve hours is 1.4 times the highest such median of sixty days, or half the lowest, and
+    about four times, or a fourth of, what was to be expected;
     three hours in a row stand above ten times the highest usual hours, or at a thousandth of the usual and below a
     tenth of the lowest, which is absurd however short.
     The repaired value is the reported one divided by the factor.
@@ -73,7 +79,8 @@ def unit_scale(hours: pl.DataFrame) -> pl.DataFrame:
     # an empty home or a works that rests is quiet, but no quieter than its floor
     undercut = _rolling("demand_reported_kwh", "min", LONG_WINDOW, 1) < UNDERCUT * pl.col("floor")
     small = pl.col("factor_log").is_between(-1.5, 0.0)
-    rows = rows.with_columns(factor_log=pl.when(~small | undercut).then("factor_log"))
+    alone = pl.when(~small | undercut).then("factor_log")
+    rows = rows.with_columns(factor_log=pl.coalesce(alone, _record_by_four()))
     # the ends of the event lie in windows that are half outside it
     wide = 2 * SCALE_WINDOW
     rows = rows.with_columns(
@@ -108,6 +115,22 @@ def _all_by_four() -> pl.Expr:
         moved.append((now - usual, tolerance))
     together = pl.all_horizontal((difference - _FOUR).abs() < tolerance for difference, tolerance in moved)
     return pl.when(together).then(_FOUR)
+
+
+def _record_by_four() -> pl.Expr:
+    """The log of a factor of four, or of a fourth, where half a day's median breaks its record by about that."""
+
+    def median(column: str) -> pl.Expr:
+        return pl.col(column).rolling_median(SCALE_WINDOW, min_samples=SCALE_WINDOW - 1, center=True)
+
+    now, past = median("demand_reported_kwh"), median("demand_kwh").shift(SCALE_WINDOW)
+    highest = past.rolling_max(TAIL_HOURS, min_samples=RECORD_MIN_HOURS).over(METER)
+    lowest = past.rolling_min(TAIL_HOURS, min_samples=RECORD_MIN_HOURS).over(METER)
+    now = now.over(METER)
+    off = (now / median("expected_kwh").over(METER)).log10()
+    above = (now > BREAKS_RECORD * highest) & ((off - _FOUR).abs() < RECORD_TOLERANCE)
+    below = (now * UNDERCUTS_RECORD < lowest) & ((off + _FOUR).abs() < RECORD_TOLERANCE)
+    return pl.when(above).then(_FOUR).when(below).then(-_FOUR)
 
 
 def _nearest(median: pl.Expr) -> pl.Expr:
