@@ -229,3 +229,19 @@ def test_labelled_buildings() -> None:
     areas, _ = figures(rows["outlyingness"].to_numpy(), rows)
     assert np.mean(areas) > 0.62
     assert min(areas) > 0.35
+
+
+def test_rest_on_a_day_between_a_holiday_and_the_weekend_is_no_event() -> None:
+    values = shape()
+    friday = index(3, 0)
+    values[friday + 6 : friday + 20] *= 0.45
+    frame = hourly(values)
+    holiday = (START + timedelta(hours=friday - 24)).date()
+    told = frame.with_columns(is_holiday=pl.col("local_date") == holiday)
+    plain = frame.with_columns(is_holiday=pl.lit(value=False))
+    assert contextual(detect(plain, meters(), issued_at=ISSUED)).height == 1
+    assert (
+        contextual(detect(told, meters(), issued_at=ISSUED))
+        .filter(pl.col("start_utc") >= START + timedelta(hours=friday))
+        .is_empty()
+    )

@@ -245,3 +245,29 @@ def test_a_new_meter_is_no_error(hours: int) -> None:
 def test_naive_issue_time_is_refused() -> None:
     with pytest.raises(ValueError, match="no time zone"):
         detect(hourly(shape(48)), meters(), None, issued_at=ISSUED.replace(tzinfo=None))
+
+
+def test_days_of_a_wrong_unit_do_not_make_spikes_usual() -> None:
+    values = shape()
+    values[index(9, 0) : index(5, 0)] *= 1000.0
+    values[index(2, 15)] = 150.0
+    decided = hourly(values).with_columns(  # what was set aside is not what is usual
+        demand_kwh=pl.when(pl.col("demand_reported_kwh") < 1000.0).then("demand_reported_kwh")
+    )
+    events = detect(decided, meters(), issued_at=ISSUED)
+    assert events.filter(pl.col("kind") == "unit_scale").height == 1
+    assert events.filter(pl.col("kind") == "spike")["start_utc"].to_list() == [at(index(2, 15))]
+
+
+def test_a_record_of_an_irregular_meter_is_a_spike_and_the_same_again_is_none() -> None:
+    values = np.random.default_rng(2).exponential(0.4, HOURS)
+    highest = values.max()
+    values[index(2, 12)] = 1.35 * highest
+    assert found(values, "spike")["start_utc"].to_list() == [at(index(2, 12))]
+    values[index(20, 12)] = 1.3 * highest
+    assert found(values, "spike").is_empty()
+
+
+def test_zeros_at_a_meter_that_is_often_at_zero_are_no_dip() -> None:
+    values = np.where(np.random.default_rng(3).random(HOURS) < 0.2, 0.0, shape())
+    assert found(values, "dip").is_empty()

@@ -88,7 +88,7 @@ def dip(hours: pl.DataFrame) -> pl.DataFrame:
     by_hour = _by_hour(rows, "dip", -1.0, little, pl.col("expected_kwh") / pl.max_horizontal(value, 0.01 * low))
     undercuts = _records(rows).filter(little)
     by_record = [
-        flags(undercuts.filter(score > NEAR * least), "dip", "rule", score, least)
+        flags(undercuts.filter(pl.col(column) > 0, score > NEAR * least), "dip", "rule", score, least)
         for column, least in (("lowest", UNDERCUTS_RECORD), ("lowest_of_hour", UNDERCUTS_HOUR_RECORD))
         for score in [pl.col(column) / pl.max_horizontal(value, 0.01 * pl.col(column))]
     ]
