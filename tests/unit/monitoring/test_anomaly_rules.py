@@ -10,6 +10,7 @@ import pytest
 
 from energy_assets.contracts import table
 from energy_assets.monitoring import detect
+from energy_assets.monitoring.anomalies import flagged_hours
 from tests.unit.monitoring.frames import DAYS, HOURS, ISSUED, START, hourly, index, meters, shape
 
 
@@ -271,3 +272,14 @@ def test_a_record_of_an_irregular_meter_is_a_spike_and_the_same_again_is_none() 
 def test_zeros_at_a_meter_that_is_often_at_zero_are_no_dip() -> None:
     values = np.where(np.random.default_rng(3).random(HOURS) < 0.2, 0.0, shape())
     assert found(values, "dip").is_empty()
+
+
+def test_what_only_a_record_says_is_not_put_right() -> None:
+    irregular = np.random.default_rng(1).lognormal(0, 0.5, HOURS)  # a fourth may be a wrong unit, or nobody at home
+    irregular[index(3, 0) : index(2, 0)] *= 0.25
+    regular = shape()
+    regular[index(3, 0) : index(2, 0)] *= 4.0
+    for values, known in ((irregular, False), (regular, True)):
+        flagged = flagged_hours(hourly(values), meters(), issued_at=ISSUED).filter(pl.col("kind") == "unit_scale")
+        assert flagged.height >= 12
+        assert flagged["repaired_kwh"].is_not_null().unique().to_list() == [known]

@@ -40,7 +40,8 @@ def unit_scale(hours: pl.DataFrame) -> pl.DataFrame:
     about four times, or a fourth of, what was to be expected;
     three hours in a row stand above ten times the highest usual hours, or at a thousandth of the usual and below a
     tenth of the lowest, which is absurd however short.
-    The repaired value is the reported one divided by the factor.
+    The repaired value is the reported one divided by the factor. Where only the record speaks there is none: it may
+    be an empty home after all.
     """
     reported, usual = pl.col("demand_reported_kwh"), pl.col("usual_kwh")
     positive = (reported > 0) & (usual > 0)
@@ -80,7 +81,9 @@ def unit_scale(hours: pl.DataFrame) -> pl.DataFrame:
     undercut = _rolling("demand_reported_kwh", "min", LONG_WINDOW, 1) < UNDERCUT * pl.col("floor")
     small = pl.col("factor_log").is_between(-1.5, 0.0)
     alone = pl.when(~small | undercut).then("factor_log")
-    rows = rows.with_columns(factor_log=pl.coalesce(alone, _record_by_four()))
+    rows = rows.with_columns(
+        factor_log=pl.coalesce(alone, _record_by_four()), by_shape=alone.is_not_null().cast(pl.Int32)
+    )  # fmt: skip
     # the ends of the event lie in windows that are half outside it
     wide = 2 * SCALE_WINDOW
     rows = rows.with_columns(
@@ -96,10 +99,11 @@ def unit_scale(hours: pl.DataFrame) -> pl.DataFrame:
     # single hours of a home scatter: the factor of an absurd run is that of its median hour
     of_run = _nearest(pl.when(absurd).then("log_ratio").median().over(METER, _run_of(absurd)))
     log_factor = pl.when(shifted).then(by_median).otherwise(of_run)
-    rows = rows.with_columns(log_factor=log_factor, flagged=shifted | absurd).filter("flagged")
-    factor = 10.0 ** pl.col("log_factor")
+    sure = absurd | (_rolling("by_shape", "max", wide, 1) == 1)
+    rows = rows.with_columns(log_factor=log_factor, flagged=shifted | absurd, sure=sure).filter("flagged")
+    repaired = pl.when("sure").then(reported / 10.0 ** pl.col("log_factor"))
     score = 10.0 ** pl.col("log_factor").abs()
-    return flags(rows, "unit_scale", "rule", score, min(FACTORS), repaired=reported / factor)
+    return flags(rows, "unit_scale", "rule", score, min(FACTORS), repaired=repaired)
 
 
 def _all_by_four() -> pl.Expr:
