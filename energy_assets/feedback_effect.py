@@ -32,16 +32,16 @@ from energy_assets.config import ConfigError, WarehouseConfig, load_config
 from energy_assets.contracts import TABLES
 from energy_assets.defs.frames import demand_versions, features_of, hourly_history, meters
 from energy_assets.defs.issues import Issues, all_known_date
+from energy_assets.defs.monitoring.anomalies import HISTORY_DAYS, flagged_as_of
 from energy_assets.defs.transformation.arguments import dbt_environment
 from energy_assets.forecasting.contenders import contender
 from energy_assets.monitoring.feedback.comparison import Arm, alarms_of, compared, differing_hours, faults_found
 from energy_assets.settings import DBT, DBT_PROJECT_DIR, Settings
 from energy_assets.warehouse import Warehouse, ensure_tables, fetch
-from energy_assets.warehouse.feedback import SOURCE, apply_feedback, sensitivities
+from energy_assets.warehouse.feedback import SOURCE, apply_feedback
 
 MODELS = "+feat_demand_day_ahead +fct_demand_hourly"
 LONGEST = timedelta(weeks=26)
-HISTORY = timedelta(days=90)  # that detectors look back from the week that they judge
 WEEK = timedelta(days=7)
 LONGEST_DAY = timedelta(hours=64)  # from the earliest hour of an issue day to the end of the day after, in any zone
 FORGET = """
@@ -220,14 +220,11 @@ def _arm(
     )
     weeks = [at for number, at in enumerate(reversed(issues.times)) if number % 7 == 0]
     described = meters(con)
-    alarms = [
-        monitoring.detect(
-            hourly_history(con, as_of=at, days=(HISTORY + WEEK).days),
-            described,
-            issued_at=at,
-            window_days=WEEK.days,
-            sensitivities=sensitivities(con, at),
-        )
-        for at in weeks
-    ]
+    alarms = [_alarms(con, at, described) for at in weeks]
     return Arm(forecasts, demand.select("meter_id", "interval_start_utc", "demand_kwh"), pl.concat(alarms))
+
+
+def _alarms(con: duckdb.DuckDBPyConnection, at: datetime, described: pl.DataFrame) -> pl.DataFrame:
+    """Events of the week before, as the daily step would have found them."""
+    hourly = hourly_history(con, as_of=at, days=HISTORY_DAYS + WEEK.days)
+    return monitoring.anomalies.merge(flagged_as_of(con, at, WEEK.days, hourly, described), at)

@@ -69,10 +69,7 @@ def build_anomalies(partitions: dg.PartitionsDefinition[str], timezone: str) -> 
         with energy.warehouse.connect(read_only=True) as con:
             described = meters(con)
             hourly = hourly_history(con, as_of=at, days=HISTORY_DAYS + window)
-            flagged = monitoring.anomalies.flagged_hours(
-                hourly, described, _readings(con, at, since), _rejected(con, at, since), _seasons(con, at, since),
-                issued_at=at, window_days=window, sensitivities=sensitivities(con, at),
-            )  # fmt: skip
+            flagged = flagged_as_of(con, at, window, hourly, described)
             known = fetch(con, "SELECT * FROM monitoring.demand_anomalies WHERE end_utc >= ? ORDER BY ALL", [since])
             standing = _standing(con, at, decided_at, since)
         decided = monitoring.anomalies.decisions(
@@ -109,6 +106,20 @@ def build_anomalies(partitions: dg.PartitionsDefinition[str], timezone: str) -> 
         )
 
     return anomalies
+
+
+def flagged_as_of(
+    con: duckdb.DuckDBPyConnection, at: datetime, window: int, hourly: pl.DataFrame, described: pl.DataFrame
+) -> pl.DataFrame:
+    """What the detectors flag in the last `window` days, by all that was known at an issue time, feedback included.
+
+    `hourly` is the history of the window and of 90 days before it, `described` the meters.
+    """
+    since = at - timedelta(days=window)
+    return monitoring.anomalies.flagged_hours(
+        hourly, described, _readings(con, at, since), _rejected(con, at, since), _seasons(con, at, since),
+        issued_at=at, window_days=window, sensitivities=sensitivities(con, at),
+    )  # fmt: skip
 
 
 _IDENTITY = ["anomaly_id", "meter_id", "kind", "detector", "start_utc", "end_utc", "detected_at_utc"]
