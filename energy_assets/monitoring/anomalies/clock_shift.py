@@ -16,6 +16,7 @@ from energy_assets.monitoring.anomalies.steps import MIN_HOURS, NEAR, log_ratio,
 
 MAX_HOURS = 6  # of displacement to either side
 DAYS = 3  # that have to agree
+AGREES = 1.1  # gain that each of them needs: one odd day, a holiday with its eve, is no clock
 MIN_GAIN = 1.4  # error of the undisplaced profile over that of the best one
 USUAL_DAYS = 28
 USUAL_FACTOR = 1.3  # beyond the gain that chance gives the meter, the median of these days
@@ -29,7 +30,7 @@ def clock_shift(hours: pl.DataFrame, claimed: pl.DataFrame) -> pl.DataFrame:
     The error of a displacement is the mean absolute log ratio of the hours to the usual values so many hours away,
     less the day's median ratio (the level does not count), over three days ending with the one looked at. The
     score is the error without displacement over that of the best one; it has to pass 1.4 and what chance gives
-    the meter. The event takes in the three days.
+    the meter, and each day has to fit better displaced. The event takes in the three days.
 
     Args:
         hours: what `with_expectation` made.
@@ -41,16 +42,19 @@ def clock_shift(hours: pl.DataFrame, claimed: pl.DataFrame) -> pl.DataFrame:
     shifts = [f"error_{s}" for s in _displacements() if s]
     best = pl.min_horizontal(shifts)
     meter = "meter_id"
+    each = (pl.col("error_0") / best).rolling_min(DAYS, min_samples=DAYS).over(meter)
     days = (
-        days.with_columns(pl.col("^error_.*$").rolling_mean(DAYS, min_samples=DAYS).over(meter))
+        days.with_columns(each=each)
+        .with_columns(pl.col("^error_.*$").rolling_mean(DAYS, min_samples=DAYS).over(meter))
         .with_columns(gain=pl.col("error_0") / best)
         .with_columns(usual=pl.col("gain").rolling_median(USUAL_DAYS, min_samples=DAYS).shift(DAYS).over(meter))
         .with_columns(threshold=(USUAL_FACTOR * pl.col("usual")).clip(MIN_GAIN))
     )
-    found = days.filter(pl.col("gain") >= NEAR * pl.col("threshold")).select(*_DAY, "gain", "threshold")
+    found = days.filter(pl.col("gain") >= NEAR * pl.col("threshold"), pl.col("each") > AGREES)
     back = pl.DataFrame({"back": [timedelta(days=d) for d in range(DAYS)]})
     shifted = (
-        found.join(back, how="cross")
+        found.select(*_DAY, "gain", "threshold")
+        .join(back, how="cross")
         .with_columns(local_date=pl.col("local_date") - pl.col("back"))
         .sort(*_DAY, pl.col("gain") / pl.col("threshold"))
         .unique(_DAY, keep="last", maintain_order=True)

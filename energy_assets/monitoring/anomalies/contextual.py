@@ -28,6 +28,7 @@ MIN_RESIDUAL = 1.0  # usual errors: what was foreseen, a forecast may know of a 
 MIN_ROWS = 7 * 24  # of past scores, for a threshold of the meter's own
 MIN_HOURS = 5
 NEIGHBOURS = timedelta(hours=2)  # between the hours of one event
+NIGHT_ENDS = 7  # o'clock, of the night shift that a holiday leaves out
 MARGIN_DAYS = 3  # scored before the window, so that an event's start does not move with the window's edge
 PAST_DAYS, EVERY = 84, 4  # the past scores are those of every fourth day of twelve weeks: three of each weekday
 
@@ -74,7 +75,7 @@ def contextual(
     if not parts:
         return pl.DataFrame(schema=FLAG_SCHEMA)
     judged = pl.concat(parts)
-    restful = _bridge_day(judged) & (pl.col("residual") < 0)  # whoever takes the day off is no event
+    restful = _may_rest(judged) & (pl.col("residual") < 0)  # whoever takes the day off is no event
     foreseen = ((pl.col("residual").abs() < MIN_RESIDUAL) | restful).fill_null(value=False)
     found = judged.filter(pl.col("outlyingness") >= NEAR * pl.col("threshold"), ~pl.col("common"), ~foreseen)
     return _long_enough(flags(found, "contextual", "outlyingness", pl.col("outlyingness"), pl.col("threshold")))
@@ -116,8 +117,11 @@ def _common(past: pl.DataFrame, judged: pl.DataFrame) -> np.ndarray:
     return np.asarray(-forest.score_samples(_matrix(judged)) < limit)
 
 
-def _bridge_day(rows: pl.DataFrame) -> pl.Expr:
-    """Whether the day lies between a holiday and a weekend, as far as the frame's days tell by `is_holiday`."""
+def _may_rest(rows: pl.DataFrame) -> pl.Expr:
+    """Whether work may rest for a holiday that is not the day's own, as far as the frame's days tell by `is_holiday`.
+
+    It does on days between a holiday and a weekend, and in the night after a holiday, which belongs to its last shift.
+    """
     if "is_holiday" not in rows.columns:
         return pl.lit(value=False)
     weekday, date = pl.col("local_date").dt.weekday(), pl.col("local_date")
@@ -127,7 +131,8 @@ def _bridge_day(rows: pl.DataFrame) -> pl.Expr:
         beside = date + timedelta(days=days)
         return pl.concat_str("meter_id", beside.cast(pl.String)).is_in(holidays.implode())
 
-    return ((weekday == 1) & off(1)) | ((weekday == 5) & off(-1))
+    night = pl.col("local_hour") < NIGHT_ENDS
+    return ((weekday == 1) & off(1)) | ((weekday == 5) & off(-1)) | (night & off(-1))
 
 
 def _matrix(rows: pl.DataFrame) -> np.ndarray:

@@ -121,10 +121,11 @@ def flagged_hours(
     # A new level begins as a spike or a dip does, and takes over from it once it is known; not from a brief one in it.
     passing = pl.col("kind").is_in(["spike", "dip"])
     firm = named.filter(~passing)
-    lasting = pl.concat(
-        _at_factor(persists(hours, firm.select(_HOUR)), sensitivities)
-        for persists in (level_shift, clock_shift, night_baseload)
-    )
+    claimed = firm.select(_HOUR)
+    persisting = (
+        level_shift(hours, claimed, meters), clock_shift(hours, claimed), night_baseload(hours, claimed)
+    )  # fmt: skip
+    lasting = pl.concat(_at_factor(flagged, sensitivities) for flagged in persisting)
     brief = pl.len().over("meter_id", pl.col("interval_start_utc").dt.truncate("1d")) <= BRIEF_HOURS
     fleeting = named.filter(passing).with_columns(brief=brief)
     outside = fleeting.join(lasting, on=_HOUR, how="anti")

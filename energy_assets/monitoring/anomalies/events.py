@@ -30,8 +30,12 @@ FLAG_SCHEMA = pl.Schema(
     ]
 )
 # A short return to normal does not end such an event; one that happens once a day is one event, not one a day.
-BRIDGE = {"contextual": timedelta(hours=6), "spike": timedelta(hours=2), "dip": timedelta(hours=2),
-          "sentinel": timedelta(hours=6), "clock_shift": timedelta(hours=48)}  # fmt: skip
+BRIDGE = {
+    kind: timedelta(hours=hours)
+    for kind, hours in {
+        "contextual": 24, "clock_shift": 48, "unit_scale": 6, "sentinel": 6, "spike": 2, "dip": 2
+    }.items()
+}  # fmt: skip
 
 GROUP = ["meter_id", "kind", "detector"]
 

@@ -19,9 +19,10 @@ from energy_assets.monitoring.anomalies.events import flags
 BEFORE_DAYS, AFTER_DAYS = 14, 5
 NOISE_DAYS = 60  # of the meter's own steps, great and small, that say what is usual
 MIN_HOURS = 20  # of a day; the shortest local day has 23
-ABRUPT = 0.45  # share of the step that may be taken by the day before, and that may be lacking on its own day
+ABRUPT = 0.45  # share of the step that the two days before may have taken, and that its first two may lack
 LASTS_DAYS = 31  # by then the new level is the usual one
 BLOCKS = 4  # of six hours
+SHARED_SIZE, SHARED_BY, SHARED_SHARE = 0.3, 3, 0.4
 NEAR = 0.7  # of the threshold: handed over, since feedback may have lowered it
 CUSHION = 0.05  # of the typical hour: keeps ratios of small numbers small
 
@@ -91,11 +92,11 @@ def after(column: str, days: int = AFTER_DAYS) -> pl.Expr:
 def steps(days: pl.DataFrame, column: str, *, least: float, noise_factor: float) -> pl.DataFrame:
     """The days with the step that the column takes at each of them, and the threshold that it has to pass.
 
-    Added columns: `base` (the level before), `step`, `size` (its magnitude), `abrupt` (the change came between the day
-    before and this one), `stays` (at most one of the five days is back by half), `new` (the share of the step that
-    leads away from the level of the four weeks before `base`) and `threshold`: the greater of `least` and
-    `noise_factor` times the meter's usual size of step, which is 1.4826 times the median over the 60 days whose steps
-    were settled before this one began.
+    Added columns: `base` (the level before), `step`, `size` (its magnitude), `abrupt` (the change came between the two
+    days before and the two from this one on), `stays` (at most one of the five days is back by half), `new` (the share
+    of the step that leads away from the level of the four weeks before `base`) and `threshold`: the greater of `least`
+    and `noise_factor` times the meter's usual size of step, which is 1.4826 times the median over the 60 days whose
+    steps were settled before this one began.
 
     Args:
         days: what `daily` made.
@@ -107,16 +108,49 @@ def steps(days: pl.DataFrame, column: str, *, least: float, noise_factor: float)
     value, base, step = pl.col(column), pl.col("base"), pl.col("step")
     usual = 1.4826 * step.abs().rolling_median(NOISE_DAYS, min_samples=NOISE_DAYS // 3).shift(AFTER_DAYS).over(_METER)
     older = value.rolling_median(2 * BEFORE_DAYS, min_samples=BEFORE_DAYS // 2).shift(BEFORE_DAYS + 1).over(_METER)
+
+    def taken(*days_ago: int) -> pl.Expr:
+        """Share of the step, mean of days."""
+        return pl.mean_horizontal((value.shift(days).over(_METER) - base) / step for days in days_ago)
+
     back = pl.sum_horizontal(
         ((value.shift(-day).over(_METER) - base) / step < 0.5).fill_null(value=False) for day in range(AFTER_DAYS)
     )
     return days.with_columns(
         size=step.abs(),
         stays=back <= 1,
-        abrupt=((value - base) / step > 1 - ABRUPT) & ((value.shift(1).over(_METER) - base) / step < ABRUPT),
+        abrupt=(taken(0, -1) > 1 - ABRUPT) & (taken(1, 2) < ABRUPT),
         new=(step + base - older.fill_null(base)) / step,
         # a null stays: a meter that is too little known has no threshold
         threshold=(noise_factor * usual).clip(least),
+    )
+
+
+def shared(starts: pl.DataFrame, days: pl.DataFrame, meters: pl.DataFrame) -> pl.DataFrame:
+    """Those of the steps that other meters of the kind take on the same day: weather and holidays, no fault of one.
+
+    A step is shared by a meter whose own goes the same way and is at least 0.3 times as large. Three others and two in
+    five of them make it common; a kind of three meters has none.
+
+    Args:
+        starts: meter_id, local_date, step, size of the steps that count.
+        days: what `steps` made.
+        meters: meter_id, kind.
+
+    Returns:
+        meter_id, local_date.
+    """
+    kinds = meters.select("meter_id", "kind")
+    others = days.join(kinds, on="meter_id").select("kind", "local_date", other="meter_id", other_step="step")
+    same = pl.col("other_step") * pl.col("step").sign() >= SHARED_SIZE * pl.col("size")
+    return (
+        starts.join(kinds, on="meter_id")
+        .join(others.drop_nulls(), on=["kind", "local_date"])
+        .filter(pl.col("meter_id") != pl.col("other"))
+        .group_by(_DAY)
+        .agg(number=same.sum(), share=same.mean())
+        .filter(pl.col("number") >= SHARED_BY, pl.col("share") >= SHARED_SHARE)
+        .select(_DAY)
     )
 
 

@@ -156,6 +156,25 @@ def test_a_working_day_like_a_sunday_is_none(marked: bool) -> None:
     assert contextual(detect(frame, meters(), issued_at=ISSUED)).is_empty()
 
 
+def test_the_night_shift_that_a_holiday_leaves_out() -> None:
+    values = shape()
+    values[index(3, 0) : index(3, 6)] *= 0.5
+    frame = hourly(values)
+    holiday = (START + timedelta(hours=index(4, 0))).date()
+    marked = frame.with_columns(is_holiday=pl.col("local_date") == holiday)
+    assert contextual(detect(frame, meters(), issued_at=ISSUED)).height == 1
+    assert contextual(detect(marked, meters(), issued_at=ISSUED)).is_empty()
+
+
+def test_evenings_in_a_row_are_one_event() -> None:
+    values = shape()
+    for days in (6, 5, 4):
+        values[index(days, 12) : index(days, 20)] *= 0.3
+    found = contextual(detect(hourly(values), meters(), issued_at=ISSUED))
+    assert found.height == 1
+    assert found["end_utc"].item() - found["start_utc"].item() > timedelta(days=1)
+
+
 def test_size_of_a_meter_does_not_matter() -> None:
     values = with_odd_day(shape())
     small, large = (detect(hourly(values * f), meters(), issued_at=ISSUED) for f in (0.01, 1e4))
@@ -178,7 +197,7 @@ def test_a_season_seen_a_year_ago_is_not_new() -> None:
         detect(frame.filter(recent), meters(), history=history, issued_at=ISSUED)
         for history in (None, frame.filter(~recent))
     )
-    assert contextual(alone).height > contextual(remembered).height
+    assert contextual(alone)["observed_kwh"].sum() > contextual(remembered)["observed_kwh"].sum()
 
 
 def test_the_same_rows_in_any_order_give_the_same_events() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 
 import numpy as np
 import polars as pl
@@ -64,11 +66,35 @@ def test_a_shift_ends_when_the_level_is_back_and_the_return_is_none() -> None:
     values = shape()
     values[midnight(20) : midnight(10)] *= 1.5
     frame = with_expectation(hourly(values))
-    found = level_shift(frame, NONE_CLAIMED)
+    found = level_shift(frame, NONE_CLAIMED, meters())
     found = found.filter(pl.col("score") >= pl.col("threshold"))
     assert found["interval_start_utc"].min() == START + timedelta(hours=midnight(20))
     assert found["interval_end_utc"].max() == START + timedelta(hours=midnight(10))
     assert found.height == 10 * 24
+
+
+@pytest.mark.parametrize(("stepping", "flagged"), [(1, 1), (3, 3), (4, 0), (6, 0)])
+def test_what_many_meters_do_at_once_is_no_fault_of_one(stepping: int, flagged: int) -> None:
+    ids = [f"m{i}" for i in range(6)]
+    frames = []
+    for number, meter_id in enumerate(ids):
+        values = shape(seed=number)
+        values[midnight(9) :] *= 1.5 if number < stepping else 1.0
+        frames.append(hourly(values, meter_id=meter_id))
+    found = detect(pl.concat(frames), meters(*ids), issued_at=ISSUED).filter(pl.col("kind") == "level_shift")
+    assert found["meter_id"].unique().len() == flagged
+
+
+def test_meters_of_another_kind_excuse_nothing() -> None:
+    ids = [f"m{i}" for i in range(6)]
+    frames = []
+    for number, meter_id in enumerate(ids):
+        values = shape(seed=number)
+        values[midnight(9) :] *= 1.5
+        frames.append(hourly(values, meter_id=meter_id))
+    kinds = meters(*ids).with_columns(kind=pl.when(pl.col("meter_id") == "m0").then(pl.lit("zone")).otherwise("kind"))
+    found = detect(pl.concat(frames), kinds, issued_at=ISSUED).filter(pl.col("kind") == "level_shift")
+    assert found["meter_id"].unique().to_list() == ["m0"]
 
 
 def test_what_comes_by_degrees_is_weather() -> None:
@@ -115,23 +141,28 @@ def test_a_displaced_clock(hours: int) -> None:
     assert events(values, "level_shift").is_empty()
 
 
+def test_one_odd_day_is_no_clock() -> None:
+    values = shape()
+    odd = slice(midnight(5), midnight(4))
+    values[odd] = np.roll(values[odd], 6) * np.where(quiet(24), 4.0, 1.0)
+    assert events(values, "clock_shift").is_empty()
+
+
 def test_an_even_meter_has_no_clock_to_lose() -> None:
     values = 10.0 * np.exp(np.random.default_rng(2).normal(0, 0.05, DAYS * 24 + 6))
     values[midnight(9) :] = np.roll(values, 3)[midnight(9) :]
     assert events(values, "clock_shift").is_empty()
 
 
-@pytest.mark.parametrize("detector", [level_shift, night_baseload, clock_shift])
-def test_hours_with_a_name_do_not_count(detector: object) -> None:
+@pytest.mark.parametrize("detector", [partial(level_shift, meters=meters()), night_baseload, clock_shift])
+def test_hours_with_a_name_do_not_count(detector: Callable[..., pl.DataFrame]) -> None:
     values = shape()
     values[midnight(9) :] = np.roll(values, 3)[midnight(9) :]
     values[midnight(9) :] *= np.where(quiet(len(values)), 3.0, 1.5)[midnight(9) :]
     hours = with_expectation(hourly(values))
     claimed = hours.filter(pl.col("interval_start_utc") >= START + timedelta(hours=midnight(9)))
-    assert callable(detector)
-    assert (
-        detector(hours, claimed.select(NONE_CLAIMED.columns)).filter(pl.col("score") >= pl.col("threshold")).is_empty()
-    )
+    found = detector(hours, claimed.select(NONE_CLAIMED.columns))
+    assert found.filter(pl.col("score") >= pl.col("threshold")).is_empty()
 
 
 def test_gaps_and_new_meters_are_borne() -> None:
@@ -146,7 +177,7 @@ def test_gaps_and_new_meters_are_borne() -> None:
 
 def test_feedback_moves_the_threshold_of_a_step() -> None:
     values = shape()
-    values[midnight(9) :] *= 1.19  # below a fifth
+    values[midnight(9) :] *= 1.23  # below a quarter
     given = pl.DataFrame({"meter_id": ["m"], "kind": ["level_shift"], "factor": [0.7]})
     assert events(values, "level_shift").is_empty()
     assert events(values, "level_shift", sensitivities=given).height == 1

@@ -19,14 +19,14 @@ DIP_MIN_RATIO = 1.6
 FLOOR_FACTOR = 1.5  # a floor ends more sharply than a tail
 FAR = 6.0  # usual errors
 HOUR_FACTOR = 3.5  # the tail of the excess is heavier than that of the level: so more of its scales
-SPIKE_MIN_SHARE = 0.6  # of the highest usual hours, or it does not matter
+SPIKE_MIN_SHARE = 0.8  # of the highest usual hours, or it does not matter
 DIP_MAX_SHARE = 0.35  # of what was to be expected
 # Records: a tail says little about a meter of irregular hours, the highest and the lowest that it ever had do.
 RECORD_DAYS, RECORD_MIN_DAYS = 104, 28
 HOUR_RECORD_DAYS = 60
 BREAKS_RECORD, BREAKS_HOUR_RECORD = 1.3, 2.0  # times the highest ever, and the highest at that time of day
 RECORD_SHARE = 0.5  # of the highest ever, that a record of the time of day has to reach
-UNDERCUTS_RECORD, UNDERCUTS_HOUR_RECORD = 1.7, 2.2  # times below the lowest
+UNDERCUTS_RECORD, UNDERCUTS_HOUR_RECORD = 1.7, 3.0  # times below the lowest
 
 
 def negative(hours: pl.DataFrame) -> pl.DataFrame:

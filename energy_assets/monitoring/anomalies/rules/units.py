@@ -18,9 +18,10 @@ FACTORS = (4.0, 10.0, 100.0, 1000.0, 1e6)
 SCALE_WINDOW = 12
 LONG_WINDOW = 24  # for a factor of four at meters whose hours scatter
 ABSURD = 10.0
+STEADY_ALL_DAY = 0.1
 UNDERCUT, FLOOR_AGE = 0.4, 72  # of the lowest usual hours until three days ago
 # A level on its own: as many hours together have never been so high, or so low, in sixty days.
-BREAKS_RECORD, UNDERCUTS_RECORD = 1.4, 2.0
+BREAKS_RECORD, UNDERCUTS_RECORD = 1.4, 1.7
 RECORD_MIN_HOURS = 28 * 24
 RECORD_TOLERANCE = 0.2  # of the log of a factor of four
 _LOGS = tuple(sorted(sign * log10(f) for f in FACTORS for sign in (1, -1)))
@@ -33,10 +34,11 @@ def unit_scale(hours: pl.DataFrame) -> pl.DataFrame:
     Four signs, any of which counts:
     the median of log10(reported / usual) over twelve hours is close to that of a factor, scatters little, is four
     times as far off as such medians are usually (an empty home uses a tenth of its usual), the values still vary as
-    they usually do (a stuck or dead meter is not taken for it), and a fourth or a tenth undercuts the usual floor;
+    they usually do (a stuck or dead meter is not taken for it), and a fourth or a tenth undercuts the usual floor or
+    holds by night and by day;
     for a factor of four at meters of irregular hours, the lowest, the middle and the highest hours of a day have all
     risen by it;
-    the median of twelve hours is 1.4 times the highest such median of sixty days, or half the lowest, and
+    the median of twelve hours is 1.4 times the highest such median of sixty days, or 1.7 times below the lowest, and
     about four times, or a fourth of, what was to be expected;
     three hours in a row stand above ten times the highest usual hours, or at a thousandth of the usual and below a
     tenth of the lowest, which is absurd however short.
@@ -77,10 +79,12 @@ def unit_scale(hours: pl.DataFrame) -> pl.DataFrame:
         & pl.col("varies")
     )
     rows = rows.with_columns(factor_log=pl.when(regular).then("nearest").otherwise(_all_by_four()))
-    # an empty home or a works that rests is quiet, but no quieter than its floor
+    # an empty home or a works that rests is quiet, but no quieter than its floor,
     undercut = _rolling("demand_reported_kwh", "min", LONG_WINDOW, 1) < UNDERCUT * pl.col("floor")
+    # and it has another shape than usual: not a fourth by day and by night
+    all_day = (_rolling("log_ratio", "std", LONG_WINDOW, LONG_WINDOW) < STEADY_ALL_DAY).fill_null(value=False)
     small = pl.col("factor_log").is_between(-1.5, 0.0)
-    alone = pl.when(~small | undercut).then("factor_log")
+    alone = pl.when(~small | undercut | all_day).then("factor_log")
     rows = rows.with_columns(
         factor_log=pl.coalesce(alone, _record_by_four()), by_shape=alone.is_not_null().cast(pl.Int32)
     )  # fmt: skip
