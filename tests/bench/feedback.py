@@ -34,7 +34,7 @@ SELECT a.anomaly_id, a.kind, count(f.fault_id) > 0 AS is_fault
 FROM monitoring.demand_anomalies a
 LEFT JOIN raw.simulated_faults f
     ON f.meter_id = a.meter_id AND f.start_utc < a.end_utc AND f.end_utc > a.start_utc
-WHERE a.anomaly_id NOT IN (SELECT target_id FROM raw.feedback)
+WHERE a.detected_at_utc <= ? AND a.anomaly_id NOT IN (SELECT target_id FROM raw.feedback)
 GROUP BY ALL ORDER BY a.anomaly_id
 """
 
@@ -74,7 +74,7 @@ def search(first: date, last: date) -> None:
 
 def judge(settings: Settings) -> tuple[int, int]:
     """One look of the operator; how many events were confirmed and rejected."""
-    events = Warehouse.of(settings).frame(OPEN)
+    events = Warehouse.of(settings).frame(OPEN, [settings.now()])  # the warehouse holds later events, too
     for anomaly_id, kind, is_fault in events.rows():  # one after the other, as a person does
         said = statement(
             target_type="anomaly", target_id=anomaly_id, verdict="correct" if is_fault else "incorrect",
