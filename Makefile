@@ -67,7 +67,7 @@ test: setup-dev lint types  ## Format, lint, types, definitions, dbt, tests with
 	$(BIN)/python -m pytest -q -n logical --dist loadfile --no-loadscope-reorder --cov --cov-report=term-missing:skip-covered --cov-fail-under=90
 
 soak: setup-dev  ## Kill runs at random moments, twenty times, and compare; a whole day by the other executor
-	ENERGY_SOAK_KILLS=20 $(BIN)/python -m pytest -q tests/pipeline/test_killed_runs.py tests/pipeline/test_executors.py
+	ENERGY_SOAK_KILLS=20 $(BIN)/python -m pytest -q tests/faults tests/pipeline/test_executors.py
 
 bench: setup-dev  ## Speed and memory, measured
 	$(BIN)/python -m tests.bench

@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 from energy_assets.feedback_command import feedback
-from energy_assets.settings import PROJECT_ROOT
+from energy_assets.settings import PROJECT_ROOT, Settings
 from energy_assets.tuning_command import tune
 
 warehouse_option = click.option(
@@ -124,19 +124,55 @@ def rebuild(warehouse: Path, issue_date: datetime, meter: str | None) -> None:
 
 @main.command()
 @warehouse_option
-def doctor(warehouse: Path) -> None:
-    """Check versions, folders, sources.yaml, locks and free disk, and say what to do."""
+@click.option("--checksums", is_flag=True, help="Also read every file to its end and compare with recorded checksums.")
+@click.option("--repair", is_flag=True, help="Mend what is damaged, say what was done, then check with --checksums.")
+def doctor(warehouse: Path, checksums: bool, repair: bool) -> None:
+    """Check versions, folders, sources.yaml, locks, free disk and damage, and say what to do."""
     _use(warehouse)
     from energy_assets.doctor import examine
     from energy_assets.settings import Settings
 
-    findings = examine(Settings())
+    if repair:
+        _repair(Settings())
+    findings = examine(Settings(), checksums=checksums or repair)
     for finding in findings:
         click.echo(f"{'ok  ' if finding.healthy else 'FAIL'}  {finding.subject}: {finding.said}")
         if not finding.healthy:
             click.echo(f"      -> {finding.remedy}")
     if not all(f.healthy for f in findings):
         sys.exit(1)
+
+
+@main.command()
+@warehouse_option
+@click.argument("target", type=click.Path(path_type=Path))
+def backup(warehouse: Path, target: Path) -> None:
+    """Copy the whole warehouse into the new folder TARGET, also while a run is at work."""
+    _use(warehouse)
+    from energy_assets.backup import BackupError, back_up
+    from energy_assets.warehouse import WarehouseBusyError
+
+    try:
+        made = back_up(Settings(), target)
+    except (BackupError, FileNotFoundError, WarehouseBusyError) as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(f"{target}: {len(made.files)} files as of {made.taken_at_utc}, each with its checksum in backup.json")
+
+
+@main.command()
+@warehouse_option
+@click.argument("source", type=click.Path(file_okay=False, exists=True, path_type=Path))
+def restore(warehouse: Path, source: Path) -> None:
+    """Bring the backup SOURCE back as the warehouse folder, which must be missing or empty."""
+    _use(warehouse)
+    from energy_assets.backup import BackupError
+    from energy_assets.backup import restore as bring_back
+
+    try:
+        made = bring_back(source, Settings())
+    except BackupError as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(f"{Settings().folder}: {len(made.files)} files as of {made.taken_at_utc}; `energy-assets run` goes on")
 
 
 @main.command()
@@ -167,6 +203,18 @@ def ui(warehouse: Path, host: str, port: int) -> None:
     try:
         sys.exit(open_ui(host, port))
     except RunError as error:
+        raise click.ClickException(str(error)) from None
+
+
+def _repair(settings: Settings) -> None:
+    from energy_assets.repairing import repair  # imports Dagster
+    from energy_assets.running import RunError
+    from energy_assets.warehouse import WarehouseBusyError
+
+    try:
+        for done in repair(settings):
+            click.echo(f"mend  {done}")
+    except (RunError, WarehouseBusyError) as error:
         raise click.ClickException(str(error)) from None
 
 

@@ -18,9 +18,19 @@ from energy_assets import sources
 from energy_assets.config import ConfigError, FileSource, load_config
 from energy_assets.settings import Settings
 from energy_assets.sources.base import SourceError
-from energy_assets.warehouse import current_manifest
+from energy_assets.warehouse import Warehouse, WarehouseBusyError
+from energy_assets.warehouse.soundness import (
+    WHOLE_FILE,
+    artefact_checksums,
+    damaged_files,
+    damaged_run_stores,
+    published_checksums,
+    readable_manifest,
+    unreadable_tables,
+)
 
 FREE_GB = 2.0
+REPAIR = "energy-assets doctor --repair"
 
 
 @dataclass(frozen=True)
@@ -33,11 +43,19 @@ class Finding:
     remedy: str = ""
 
 
-def examine(settings: Settings) -> list[Finding]:
-    """Every finding, the healthy ones too."""
+def examine(settings: Settings, *, checksums: bool = False) -> list[Finding]:
+    """Every finding, the healthy ones too.
+
+    Args:
+        settings: the warehouse.
+        checksums: whether the working file, the published copy and the artefacts are read to the last byte and compared
+            with the checksums that were recorded when they were written. It takes as long as reading them does.
+    """
     checks: list[Callable[[Settings], list[Finding]]] = [
         _python, _packages, _folder, _sources, _database, _published, _manifest, _disk,
     ]  # fmt: skip
+    if checksums:
+        checks += [_blocks, _published_files, _artefacts, _run_history]
     return [finding for check in checks for finding in check(settings)]
 
 
@@ -109,6 +127,8 @@ def _database(settings: Settings) -> list[Finding]:
     try:
         duckdb.connect(str(settings.database), read_only=True).close()
     except duckdb.Error as error:
+        if "set lock on" not in str(error):
+            return [Finding("working file", False, f"damaged: {str(error).splitlines()[0]}", REPAIR)]
         who = f"held by {', '.join(holders)}" if holders else str(error)
         return [
             Finding("working file", False, who, "wait for that run, or end that process; readers belong on serving/")
@@ -129,14 +149,15 @@ def _holders(file: Path) -> list[str]:
 
 
 def _published(settings: Settings) -> list[Finding]:
-    manifest = current_manifest(settings.serving)
-    if manifest is None:
+    if not settings.serving.is_symlink():
         return [Finding("published copy", True, "none yet; `energy-assets run` makes it")]
+    manifest = readable_manifest(settings.serving)
+    if manifest is None:
+        return [Finding("published copy", False, "its manifest is missing or cannot be read", REPAIR)]
     said = f"{manifest.id} of {manifest.published_at_utc}, known until {manifest.known_until_utc}"
     missing = [name for name in manifest.files if not (settings.serving / name).exists()]
     if missing:
-        return [Finding("published copy", False, f"{len(missing)} files are missing, e.g. {missing[0]}",
-                        f"rm {settings.serving} and run again")]  # fmt: skip
+        return [Finding("published copy", False, f"{len(missing)} files are missing, e.g. {missing[0]}", REPAIR)]
     return [Finding("published copy", True, said)]
 
 
@@ -149,3 +170,47 @@ def _disk(settings: Settings) -> list[Finding]:
     where = settings.folder if settings.folder.exists() else Path.cwd()
     free = shutil.disk_usage(where).free / 1e9
     return [Finding("disk", free >= FREE_GB, f"{free:.1f} GB free", f"free at least {FREE_GB:.0f} GB")]
+
+
+def _blocks(settings: Settings) -> list[Finding]:
+    """Each block of the working file against DuckDB's checksum of it."""
+    try:
+        broken = unreadable_tables(Warehouse.of(settings))
+    except WarehouseBusyError:
+        return []  # `_database` says who holds it
+    if broken:
+        table, said = next(iter(broken.items()))
+        names = "" if table == WHOLE_FILE else f"{', '.join(broken)}: "
+        return [Finding("blocks of the working file", False, f"{names}{said}", REPAIR)]
+    return [Finding("blocks of the working file", True, "all can be read and are as they were written")]
+
+
+def _published_files(settings: Settings) -> list[Finding]:
+    manifest = readable_manifest(settings.serving)
+    if manifest is None:
+        return []  # `_published` says so
+    recorded = published_checksums(manifest)
+    return [_against_checksums("published files", damaged_files(settings.serving, recorded), len(recorded))]
+
+
+def _artefacts(settings: Settings) -> list[Finding]:
+    try:
+        with Warehouse.of(settings).connect(read_only=True) as con:
+            recorded = artefact_checksums(con)
+    except (FileNotFoundError, WarehouseBusyError, duckdb.Error):
+        return []  # `_database` and `_blocks` say so
+    return [_against_checksums("model artefacts", damaged_files(settings.folder, recorded), len(recorded))]
+
+
+def _run_history(settings: Settings) -> list[Finding]:
+    broken = [store.name for store in damaged_run_stores(settings.dagster_home)]
+    if broken:
+        return [Finding("history of runs", False, f"damaged: {', '.join(broken)}", REPAIR)]
+    return [Finding("history of runs", True, "sound")]
+
+
+def _against_checksums(subject: str, damaged: dict[str, str], count: int) -> Finding:
+    if not damaged:
+        return Finding(subject, True, f"{count} as they were written")
+    name, what = next(iter(damaged.items()))
+    return Finding(subject, False, f"{len(damaged)} of {count} damaged, e.g. {name} is {what}", REPAIR)

@@ -39,7 +39,7 @@ def run_warehouse(issue_date: date | None, until: date | None = None, *, retrain
     prepare(settings)
     from energy_assets.defs.launching import LaunchError, launch
 
-    with _one_at_a_time(settings):
+    with one_at_a_time(settings):
         try:
             return launch(settings, issue_date, until, retrain=retrain, say=_say)
         except LaunchError as error:
@@ -59,7 +59,7 @@ def backtest_warehouse(question: Mapping[str, object]) -> dict[str, str]:
     prepare(settings)
     from energy_assets.defs.launching import LaunchError, launch_backtest
 
-    with _one_at_a_time(settings):
+    with one_at_a_time(settings):
         try:
             return launch_backtest(settings, question, say=_say)
         except LaunchError as error:
@@ -111,7 +111,7 @@ def prepare(settings: Settings) -> None:
 
 
 @contextmanager
-def _one_at_a_time(settings: Settings) -> Iterator[None]:
+def one_at_a_time(settings: Settings) -> Iterator[None]:
     """One command-line run per warehouse; a second one waits. The lock falls with its process, however that ends."""
     with (settings.folder / ".run.lock").open("a+") as lock:
         try:

@@ -11,6 +11,7 @@ from energy_assets.forecasting.backtest import backtest_id, rolling_origin
 from energy_assets.forecasting.baselines import CalendarTemperatureRegression, seasonal_naive
 from energy_assets.forecasting.intervals import at_own_interval, backtest_at_own_interval
 from energy_assets.forecasting.machines import MachineModel, forecast_machines, train_machines
+from energy_assets.forecasting.memory import memory_errors
 from energy_assets.forecasting.models import MODEL_NAME, QUANTILES, Params, TrainedModel
 from energy_assets.forecasting.online.following import WINDOW_DAYS
 from energy_assets.forecasting.scenarios import demand_scenarios, past_ranks
@@ -38,6 +39,7 @@ __all__ = [
     "forecast_machines",
     "load",
     "load_machines",
+    "memory_errors",
     "past_ranks",
     "rolling_origin",
     "save",

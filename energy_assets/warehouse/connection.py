@@ -72,19 +72,26 @@ class Warehouse:
             con.commit()
 
     @contextmanager
-    def copying(self, target: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-        """A connection to the working file, read-only, with a new file attached as `target` to copy into.
+    def beside(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection in UTC that reads the working file and may attach and write others beside it.
 
-        A connection that is opened read-only could not write anywhere, so both files are attached to one in memory.
+        A connection that is opened read-only could not write anywhere, so the file is attached to one in memory.
         """
         con = self._retried(self._attached)
         try:
             con.execute("SET TimeZone='UTC'")
-            con.execute(f"ATTACH '{quoted(target)}' AS target (STORAGE_VERSION '{STORAGE_VERSION}')")
+            con.execute(f"SET temp_directory = '{quoted(self.database)}.tmp'")  # as that of the file itself
             con.execute(f'USE "{self.database.stem}"')
             yield con
         finally:
             con.close()
+
+    @contextmanager
+    def copying(self, target: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+        """The same with a new file attached as `target` to copy into."""
+        with self.beside() as con:
+            attach(con, target, "target")
+            yield con
 
     def frame(self, sql: str, parameters: Sequence[Any] | None = None) -> pl.DataFrame:
         """The result of a query, read with a connection of its own."""
@@ -116,7 +123,7 @@ class Warehouse:
             try:
                 return connect()
             except duckdb.IOException as error:
-                if "lock" not in str(error).lower():
+                if "set lock on" not in str(error):  # "block" is a word of errors that no waiting mends
                     raise
                 if time.monotonic() > deadline:
                     raise WarehouseBusyError(
@@ -141,6 +148,15 @@ def first_row(
     """The first row of a result, which is read to its end: DuckDB 2 starts nothing else before that."""
     rows = con.execute(sql, parameters).fetchall()
     return rows[0] if rows else None
+
+
+def attach(con: duckdb.DuckDBPyConnection, file: Path, name: str) -> None:
+    """Attaches a file to be written, which is made in the storage version of all our files if it is not there.
+
+    Raises:
+        duckdb.IOException: another process has it open.
+    """
+    con.execute(f"ATTACH '{quoted(file)}' AS {name} (STORAGE_VERSION '{STORAGE_VERSION}')")
 
 
 def quoted(path: Path) -> str:

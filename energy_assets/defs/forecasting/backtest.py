@@ -167,13 +167,14 @@ def _answer(energy: WarehouseResource, context: dg.AssetExecutionContext, asked:
     for name, meter, finding, value in unfit.select("publisher", "meter_id", "finding", "value").iter_rows():
         context.log.warning(f"{name} is not compared with for {meter}: {finding}, {FINDINGS[finding]} is {value:.3g}")
     try:
-        rows = forecasting.rolling_origin(
-            frame, kind=kind, first_issue=first, last_issue=last, refit_weeks=asked.refit_weeks,
-            models={name: contender(name) for name in asked.models}, seed=asked.seed,
-            training_days=asked.training_days, versions=versions,
-            published=operators.join(unfit, on=["meter_id", "publisher"], how="anti"), said=context.log.info,
-        )  # fmt: skip
-    except forecasting.NotEnoughHistory as error:
+        with forecasting.memory_errors():
+            rows = forecasting.rolling_origin(
+                frame, kind=kind, first_issue=first, last_issue=last, refit_weeks=asked.refit_weeks,
+                models={name: contender(name) for name in asked.models}, seed=asked.seed,
+                training_days=asked.training_days, versions=versions,
+                published=operators.join(unfit, on=["meter_id", "publisher"], how="anti"), said=context.log.info,
+            )  # fmt: skip
+    except (forecasting.NotEnoughHistory, MemoryError) as error:
         return Answer(kind, because=str(error))
     if rows.is_empty():
         return Answer(kind, because="no model had anything to forecast from")

@@ -57,8 +57,9 @@ def say_next_quarter(con: duckdb.DuckDBPyConnection, issued_at: datetime, seed: 
         return None
     model: forecasting.MachineModel | None
     try:
-        model = forecasting.train_machines(machines, as_of=issued_at, seed=seed)
-    except forecasting.NotEnoughHistory:
+        with forecasting.memory_errors():
+            model = forecasting.train_machines(machines, as_of=issued_at, seed=seed)
+    except (forecasting.NotEnoughHistory, MemoryError):
         model = None
     newest = machines.filter(pl.col("issued_at_utc") == pl.col("issued_at_utc").max())
     return forecasting.forecast_machines(newest, model)

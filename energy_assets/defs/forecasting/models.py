@@ -15,6 +15,7 @@ from energy_assets import forecasting, plots
 from energy_assets.defs.forecasting import checks
 from energy_assets.defs.forecasting.checks import ARTEFACTS, DECISIONS_KEY, VERSIONS_KEY
 from energy_assets.defs.forecasting.judging import Watch, challenge, demotion, recent_bands
+from energy_assets.defs.forecasting.mending import mend_artefacts
 from energy_assets.defs.forecasting.registry import (
     DECISIONS,
     VERSIONS,
@@ -74,6 +75,8 @@ def build_models(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinitio
         context: dg.AssetExecutionContext, energy: WarehouseResource, config: ModelsConfig
     ) -> Iterator[dg.MaterializeResult[None]]:
         issues = run_issues(context, energy.config, energy.warehouse, energy.now())
+        with energy.warehouse.connect(read_only=True) as con:
+            mend_artefacts(con, energy.config, energy.settings.folder, say=context.log.warning, roles=("champion",))
         trained = _first_models(context, energy, issues.first_time)
         bands = _watch(context, energy, issues)
         trained |= _challengers(context, energy, issues.last_time, every=config.retrain)
@@ -157,7 +160,7 @@ def _challengers(
 def _trained(
     context: dg.AssetExecutionContext, energy: WarehouseResource, kinds: Sequence[str], work: Callable[[str], Trained]
 ) -> dict[str, bytes]:
-    """Trains kind by kind and records models and decisions; a kind with too little history is told of and left out.
+    """Trains kind by kind and records models and decisions; a kind short of history or memory is told of and left out.
 
     Returns:
         A picture of what each model looks at, by kind.
@@ -165,8 +168,9 @@ def _trained(
 
     def attempt(kind: str) -> Trained | str:
         try:
-            return work(kind)
-        except forecasting.NotEnoughHistory as error:
+            with forecasting.memory_errors():
+                return work(kind)
+        except (forecasting.NotEnoughHistory, MemoryError) as error:
             return str(error)
 
     # LightGBM lets go of the interpreter: kinds side by side, one thread each, the same result on any machine.
@@ -175,7 +179,10 @@ def _trained(
     pictures = {}
     for kind, outcome in outcomes.items():
         if isinstance(outcome, str):
-            context.log.warning(f"no model for {kind}: {outcome}; its meters get the fallback forecast")
+            context.log.warning(
+                f"no model for {kind}: {outcome}. The one that stands speaks on; where none does, meters get the "
+                "fallback forecast"
+            )
             continue
         model, decisions = outcome
         pictures[kind] = plots.feature_importance(model.importance(), f"{model.name} {model.version}")

@@ -44,7 +44,7 @@ def model_name(kind: str) -> str:
 def champion(con: duckdb.DuckDBPyConnection, folder: Path, model_name: str, at: datetime) -> Standing | None:
     """The model that stands after the last decision made by `at`; of one instant the last made counts.
 
-    None where there is none, or where its artefact is lost or of a format of before: it is then trained anew.
+    None where there is none, or where its artefact is lost, changed or of a format of before: it is then trained anew.
     """
     found = first_row(
         con,
@@ -55,20 +55,21 @@ def champion(con: duckdb.DuckDBPyConnection, folder: Path, model_name: str, at: 
         ), about AS (
             SELECT * FROM decided SEMI JOIN stands USING (to_version) WHERE decision <> 'kept'
         )
-        SELECT v.artefact, v.trained_at_utc, d.decision, d.decided_at_utc, d.from_version,
+        SELECT v.artefact, v.sha256, v.trained_at_utc, d.decision, d.decided_at_utc, d.from_version,
             (SELECT arg_max(decision, (decided_at_utc, turn)) = 'withheld' FROM about)
         FROM about d JOIN forecasts.model_versions v ON v.model_version = d.to_version
         WHERE d.decision IN {CHANGES} ORDER BY d.decided_at_utc DESC, d.turn DESC LIMIT 1""",
         {"name": model_name, "at": at},
     )
-    model = None if found is None else _read(folder / found[0])
-    return None if found is None or model is None else Standing(model, *found[1:])
+    model = None if found is None else _read(folder / found[0], found[1])
+    return None if found is None or model is None else Standing(model, *found[2:])
 
 
 def version(con: duckdb.DuckDBPyConnection, folder: Path, model_version: str) -> TrainedModel | None:
     """A model by its version; None where its artefact cannot be read."""
-    found = first_row(con, "SELECT artefact FROM forecasts.model_versions WHERE model_version = ?", [model_version])
-    return None if found is None else _read(folder / found[0])
+    sql = "SELECT artefact, sha256 FROM forecasts.model_versions WHERE model_version = ?"
+    found = first_row(con, sql, [model_version])
+    return None if found is None else _read(folder / found[0], found[1])
 
 
 def trained_between(
@@ -146,14 +147,14 @@ def roles(con: duckdb.DuckDBPyConnection) -> None:
     )
 
 
-def _read(path: Path) -> TrainedModel | None:
+def _read(path: Path, sha256: str) -> TrainedModel | None:
     try:
-        return _loaded(path, path.stat().st_mtime_ns)
+        return _loaded(path, sha256, path.stat().st_mtime_ns)
     except (FileNotFoundError, ArtefactError):
         return None
 
 
 @lru_cache(maxsize=32)
-def _loaded(path: Path, changed: int) -> TrainedModel:
+def _loaded(path: Path, sha256: str, changed: int) -> TrainedModel:
     """A range of days asks for the same few models again and again; a file that was `changed` is read anew."""
-    return load(path)
+    return load(path, sha256=sha256)

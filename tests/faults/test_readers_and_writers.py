@@ -11,7 +11,7 @@ import pytest
 
 from energy_assets.settings import PROJECT_ROOT
 from tests.conftest import Built
-from tests.pipeline.reader import read_once
+from tests.faults.reader import read_once
 from tests.warehouses import DAY, GUARD_S, NOW, Folder, differences
 
 
@@ -20,7 +20,7 @@ def test_a_reader_sees_whole_publications_while_two_writers_run_and_the_second_c
 ) -> None:
     stop = tmp_path / "stop"
     reader = subprocess.Popen(
-        [sys.executable, "-m", "tests.pipeline.reader", copied.serving, stop],
+        [sys.executable, "-m", "tests.faults.reader", copied.serving, stop],
         cwd=PROJECT_ROOT, stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
     try:
