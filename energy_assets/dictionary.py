@@ -105,6 +105,7 @@ def source_fields() -> str:
         ("`forecast`", models.Forecast),
         ("`promotion` of `forecast`", models.Promotion),
         ("`anomalies`", models.Anomalies),
+        ("`files`", models.Files),
     ]
     types = get_args(sources.AnySource)
     shared = dict.fromkeys(base for source in types for base in _bases(source))

@@ -4,7 +4,7 @@ Belongs here: the shape of the file (`models.py`, `sources.py`) and reading it w
 (`reading.py`). Does not belong here: how a source is read; that is `energy_assets.sources`.
 """
 
-from energy_assets.config.models import Forecast, Market, Promotion, PublishedAt, WarehouseConfig
+from energy_assets.config.models import Files, Forecast, Market, Promotion, PublishedAt, WarehouseConfig
 from energy_assets.config.reading import ConfigError, load_config
 from energy_assets.config.sources import (
     EntsoeLoad,
@@ -26,6 +26,7 @@ __all__ = [
     "ConfigError",
     "EntsoeLoad",
     "FileSource",
+    "Files",
     "Forecast",
     "ForecastFiles",
     "Market",

@@ -12,7 +12,7 @@ from energy_assets.config.base import PublishedAt, Strict, TimeZone
 from energy_assets.config.sources import AnySource
 from energy_assets.contracts.anomalies import ACTIONS, ANOMALY_KINDS
 
-__all__ = ["Anomalies", "Forecast", "Market", "Peaks", "Promotion", "PublishedAt", "WarehouseConfig"]
+__all__ = ["Anomalies", "Files", "Forecast", "Market", "Peaks", "Promotion", "PublishedAt", "WarehouseConfig"]
 
 
 class Market(Strict):
@@ -88,6 +88,16 @@ class Anomalies(Strict):
         return actions
 
 
+class Files(Strict):
+    """How far files may reach that others put here. What lies beyond is rejected with its reason; the rest loads."""
+
+    largest_mb: int = Field(4096, ge=1, le=1_000_000, description="largest file, packed and unpacked")
+    expansion: int = Field(250, ge=1, le=1_000_000, description="how many times its packed size a file may grow to")
+    linked_folders: list[str] = Field(
+        default_factory=list, description="folders that links may lead to, besides the one that a source's `path` names"
+    )
+
+
 class WarehouseConfig(Strict):
     """A whole `sources.yaml`."""
 
@@ -95,6 +105,7 @@ class WarehouseConfig(Strict):
     forecast: Forecast = Forecast()
     peaks: Peaks = Peaks()
     anomalies: Anomalies = Anomalies()
+    files: Files = Files()
     sources: list[Annotated[AnySource, Field(discriminator="type")]] = Field(min_length=1)
 
     @field_validator("sources")

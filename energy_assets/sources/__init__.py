@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+import polars as pl
+
 from energy_assets.config import (
     EntsoeLoad,
     ForecastFiles,
@@ -22,9 +24,9 @@ from energy_assets.config import (
     UciHousehold,
     WeatherFiles,
 )
-from energy_assets.sources.base import Batch, SourceError, SourceFile
+from energy_assets.sources.base import Batch, Bounds, SourceError, SourceFile
 from energy_assets.sources.entsoe import read_entsoe_load
-from energy_assets.sources.files import find_files, source_file
+from energy_assets.sources.files import bounds, find_files, source_file
 from energy_assets.sources.forecast_files import read_forecast_files
 from energy_assets.sources.meter_files import read_meter_files
 from energy_assets.sources.open_meteo import read_open_meteo
@@ -35,7 +37,7 @@ from energy_assets.sources.telemetry_files import read_telemetry_files
 from energy_assets.sources.uci import read_uci_household
 from energy_assets.sources.weather_files import read_weather_files
 
-__all__ = ["Batch", "SourceError", "SourceFile", "find_files", "read", "source_file"]
+__all__ = ["Batch", "Bounds", "SourceError", "SourceFile", "bounds", "find_files", "read", "source_file"]
 
 
 def read(source: Source, file: SourceFile, market: Market, received_at: datetime) -> Batch:
@@ -52,12 +54,18 @@ def read(source: Source, file: SourceFile, market: Market, received_at: datetime
 
     Raises:
         SourceError: the file as a whole cannot be read; `reason` is one of missing_file, empty_file, changed_file,
-            unreadable_archive, unreadable_file, not_text, wrong_columns, lost_rows.
+            unreadable_archive, unreadable_file, not_text, wrong_columns, outside_folders, too_large; or, by a fault of
+            the reader, lost_rows or reader_failed.
         TypeError: the source is no source of files.
     """
     if received_at.tzinfo is None:
         raise ValueError("received_at needs an offset")
-    batch = _read(source, Reading(file, market, received_at))
+    try:
+        batch = _read(source, Reading(file, market, received_at))
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:  # other files must not wait for this one
+        raise SourceError(
+            "reader_failed", f"{file.path}: {type(error).__name__} ({str(error)[:300]}): a fault of the reader"
+        ) from error
     lost = batch.unaccounted()
     if lost:
         raise SourceError(

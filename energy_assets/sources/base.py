@@ -28,6 +28,24 @@ class SourceError(ValueError):
         super().__init__(message)
         self.reason = reason
 
+    @property
+    def lies_in_the_file(self) -> bool:
+        """Whether the same bytes would fail again; what lies in settings or places is tried again at every run."""
+        return self.reason not in ("missing_file", "outside_folders", "too_large")
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """How far a file may reach. `folders`: where it may lie once links are followed; none means anywhere.
+
+    No file may be larger than `largest_bytes`, packed or unpacked, nor grow more than `expansion` times while it is
+    unpacked, beyond the size that any machine bears.
+    """
+
+    folders: tuple[Path, ...] = ()
+    largest_bytes: int = 4096 * 1_000_000
+    expansion: int = 250
+
 
 @dataclass(frozen=True)
 class SourceFile:
@@ -35,6 +53,7 @@ class SourceFile:
 
     path: Path
     sha256: str
+    bounds: Bounds = Bounds()
 
 
 @dataclass

@@ -1,22 +1,24 @@
-"""Finding files and getting at their bytes: globs, checksums, packed files, text encodings.
+"""Finding files and getting at their bytes: globs, where links may lead, checksums, text encodings.
 
-Belongs here: everything before a file's content has a meaning. Does not belong here: columns (`tabular`) and formats.
+Belongs here: everything before a file's content has a meaning. Does not belong here: archives (`unpacking`), columns
+(`tabular`) and formats.
 """
 
 from __future__ import annotations
 
 import glob
-import gzip
 import hashlib
-import io
-import zipfile
-import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import takewhile
 from pathlib import Path
 
-from energy_assets.config import FileSource
-from energy_assets.sources.base import SourceError, SourceFile
+from energy_assets.config import Files, FileSource
+from energy_assets.sources.base import Bounds, SourceError, SourceFile
+from energy_assets.sources.unpacking import too_large, unpack
 
 BYTE_ORDER_MARKS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
+ANYWHERE = Bounds()
 
 
 def find_files(source: FileSource, folder: Path) -> list[Path]:
@@ -30,9 +32,14 @@ def find_files(source: FileSource, folder: Path) -> list[Path]:
     Raises:
         SourceError: `missing_file`, nothing matches. A source without files is a mistake, not an empty source.
     """
-    pattern = folder / Path(source.path).expanduser()
-    # pathlib's glob takes no absolute patterns
-    found = [pattern] if pattern.is_file() else [Path(p) for p in glob.glob(str(pattern), recursive=True)]  # noqa: PTH207
+    try:
+        pattern = folder / Path(source.path).expanduser()
+        # pathlib's glob takes no absolute patterns
+        found = [pattern] if pattern.is_file() else [Path(p) for p in glob.glob(str(pattern), recursive=True)]  # noqa: PTH207
+    except (OSError, RuntimeError, ValueError) as error:  # too long, no such user, a byte that no path may have
+        raise SourceError(
+            "missing_file", f"source {source.name}: {source.path!r} is no path ({error}). Correct it in sources.yaml."
+        ) from None
     files = sorted(path.absolute() for path in found if path.is_file())
     if not files:
         raise SourceError(
@@ -43,13 +50,29 @@ def find_files(source: FileSource, folder: Path) -> list[Path]:
     return files
 
 
-def source_file(path: Path) -> SourceFile:
+def bounds(source: FileSource, folder: Path, limits: Files) -> Bounds:
+    """How far the files of a source may reach.
+
+    Args:
+        source: the folder before the first wildcard of its `path` is where they lie.
+        folder: the warehouse folder.
+        limits: sizes, and further folders that links may lead to.
+    """
+    pattern = folder / Path(source.path).expanduser()
+    fixed = list(takewhile(lambda part: not glob.has_magic(part), pattern.parts[:-1]))
+    named = [Path(*fixed), *(folder / Path(other).expanduser() for other in limits.linked_folders)]
+    return Bounds(tuple(path.resolve() for path in named), limits.largest_mb * 1_000_000, limits.expansion)
+
+
+def source_file(path: Path, bounds: Bounds = ANYWHERE) -> SourceFile:
     """The file with the checksum of its bytes as they lie there.
 
     Raises:
-        SourceError: `missing_file`, it is gone or may not be read.
+        SourceError: `missing_file`, it is gone or may not be read; `outside_folders`; `too_large`.
     """
-    return SourceFile(path=path, sha256=hashlib.sha256(_read(path)).hexdigest())
+    _keep_within(path, bounds)
+    with _unless_gone(path), path.open("rb") as opened:
+        return SourceFile(path, hashlib.file_digest(opened, "sha256").hexdigest(), bounds)
 
 
 def read_bytes(file: SourceFile) -> bytes:
@@ -58,12 +81,14 @@ def read_bytes(file: SourceFile) -> bytes:
     Raises:
         SourceError: `missing_file`; `empty_file`; `unreadable_archive`, a truncated or damaged archive, or one with
             several members; `changed_file`, the bytes are not those whose checksum was taken, so that it is being
-            written right now.
+            written right now; `outside_folders` and `too_large`, beyond the file's bounds.
     """
-    packed = _read(file.path)
+    _keep_within(file.path, file.bounds)
+    with _unless_gone(file.path):
+        packed = file.path.read_bytes()
     if file.sha256 and hashlib.sha256(packed).hexdigest() != file.sha256:
         raise SourceError("changed_file", f"{file.path}: changed while it was read; it is loaded at the next run")
-    content = _unpack(packed, file.path)
+    content = unpack(packed, file)
     if not content.strip():
         raise SourceError("empty_file", f"{file.path}: empty. Fetch the file again, or take it away.")
     return content
@@ -72,9 +97,16 @@ def read_bytes(file: SourceFile) -> bytes:
 def decode(content: bytes, path: Path) -> str:
     """The text of a file: by its byte-order mark, else UTF-8, else Windows-1252.
 
+    Carriage returns alone, where no other line end stands, end its lines.
+
     Raises:
         SourceError: `not_text`, the bytes are no text.
     """
+    text = _text(content, path)
+    return text if "\n" in text else text.replace("\r", "\n")
+
+
+def _text(content: bytes, path: Path) -> str:
     for mark, encoding in BYTE_ORDER_MARKS:
         if content.startswith(mark):
             return _decode(content, encoding, path)
@@ -93,37 +125,24 @@ def _decode(content: bytes, encoding: str, path: Path) -> str:
         raise SourceError("not_text", f"{path}: neither UTF-8 nor {encoding} text (byte {error.start})") from None
 
 
-def _read(path: Path) -> bytes:
+@contextmanager
+def _unless_gone(path: Path) -> Iterator[None]:
     try:
-        return path.read_bytes()
-    except OSError as error:
+        yield
+    except (OSError, RuntimeError) as error:  # the latter for links in a circle
+        raise SourceError("missing_file", f"{path}: cannot be read ({error}). Put the file there again.") from None
+
+
+def _keep_within(path: Path, bounds: Bounds) -> None:
+    """Raises `outside_folders` where a link leads out of the folders, `too_large` before anything is read."""
+    with _unless_gone(path):
+        real = path.resolve(strict=True)
+        size = real.stat().st_size
+    if bounds.folders and not any(real.is_relative_to(folder) for folder in bounds.folders):
         raise SourceError(
-            "missing_file", f"{path}: cannot be read ({error.strerror}). Put the file there again."
-        ) from None
-
-
-def _unpack(packed: bytes, path: Path) -> bytes:
-    if packed.startswith(b"\x1f\x8b"):
-        try:
-            return gzip.decompress(packed)
-        except (OSError, EOFError, zlib.error) as error:
-            raise _damaged(path, error) from None
-    looks_zipped = packed.startswith(b"PK") or path.suffix.lower() == ".zip"
-    if not packed or not looks_zipped:
-        return packed
-    try:
-        with zipfile.ZipFile(io.BytesIO(packed)) as archive:
-            members = [n for n in archive.namelist() if not n.endswith("/") and "__MACOSX" not in n and "/." not in n]
-            if len(members) == 1:
-                return archive.read(members[0])
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        raise _damaged(path, error) from None
-    raise SourceError(
-        "unreadable_archive",
-        f"{path}: one file inside is expected, there are {len(members)}: {', '.join(members[:5])}. Unpack it and name "
-        "the files with a glob.",
-    )
-
-
-def _damaged(path: Path, error: Exception) -> SourceError:
-    return SourceError("unreadable_archive", f"{path}: truncated or damaged archive ({error}). Fetch it again.")
+            "outside_folders",
+            f"{path}: a link out of the folder that `path` names. Put the file itself there, or name the folder that "
+            "it leads to in `files.linked_folders` of sources.yaml.",
+        )
+    if size > bounds.largest_bytes:
+        raise too_large(path, bounds)

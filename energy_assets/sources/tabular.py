@@ -65,8 +65,7 @@ def csv_rows(text: str, path: Path, delimiter: str, expected: Sequence[str], tab
     Blank lines are no rows. A row with more or fewer fields than the header is rejected as `wrong_field_count`: it
     cannot be known which of its fields is which; one with a quote that is not closed as `broken_quotes`.
     """
-    header = next(csv.reader([text.partition("\n")[0].rstrip("\r")], delimiter=delimiter), [])
-    names = [name.strip() for name in header]
+    names = [name.strip() for name in _fields(text.partition("\n")[0].rstrip("\r"), delimiter, strict=False)]
     check_columns(names, expected, path)
     if len(set(names)) != len(names):
         twice = sorted({n for n in names if names.count(n) > 1})
@@ -83,7 +82,7 @@ def csv_rows(text: str, path: Path, delimiter: str, expected: Sequence[str], tab
 def _is_regular(text: str, delimiter: str, fields: int) -> bool:
     """Whether every line has the header's number of fields; a quoted delimiter or line break says no, harmlessly."""
     lines = pl.Series(text.rstrip("\r\n").split("\n"))
-    return bool((lines.str.count_matches(delimiter, literal=True) == fields - 1).all()) and (
+    return bool((lines.str.count_matches(delimiter, literal=True).cast(pl.Int64) == fields - 1).all()) and (
         fields > 1 or not lines.str.strip_chars().eq("").any()
     )
 
@@ -146,10 +145,10 @@ def _rows_by_line(text: str, delimiter: str) -> list[tuple[list[str], str]]:
     return [(_fields(line, delimiter), line) for line in text.replace("\r", "").split("\n")[1:] if line.strip()]
 
 
-def _fields(line: str, delimiter: str) -> list[str]:
-    """The fields of a line; none if its quotes are broken."""
+def _fields(line: str, delimiter: str, *, strict: bool = True) -> list[str]:
+    """The fields of a line; none if its quotes are broken, or a field is beyond any length."""
     try:
-        return next(csv.reader([line], delimiter=delimiter, strict=True))
+        return next(csv.reader([line], delimiter=delimiter, strict=strict), [])
     except csv.Error:
         return []
 

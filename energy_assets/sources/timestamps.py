@@ -156,10 +156,11 @@ def set_aside_bad_times(sieve: Sieve, name: str, raw: str, column: str, datetime
 def set_aside_nonexistent(sieve: Sieve, name: str, raw: str, column: str, zone: str) -> None:
     """Sets rows aside whose local time the zone skips; belongs after `with_instants`.
 
-    Where the frame has `_value`, the rejected rows that hold one keep the instant at which the clock was put forward
-    as the start of their interval: somebody filled an hour that never was.
+    Where the frame has `_value` and `name` is the reading's own time (`at`), the rejected rows that hold a value keep
+    the instant at which the clock was put forward as the start of their interval: somebody filled an hour that never
+    was.
     """
-    if "_value" in sieve.frame.columns and sieve.frame[name].has_nulls():
+    if name == "at" and "_value" in sieve.frame.columns and sieve.frame[name].has_nulls():
         before = (pl.col(f"{name}_naive") - pl.duration(hours=1)).dt.replace_time_zone(
             zone, ambiguous="earliest", non_existent="null"
         )

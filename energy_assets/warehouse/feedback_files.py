@@ -14,13 +14,13 @@ import polars as pl
 
 from energy_assets.contracts import TABLES
 from energy_assets.monitoring.feedback import WORDS, pseudonyms
-from energy_assets.sources.base import SourceError
+from energy_assets.sources.base import Bounds, SourceError
 from energy_assets.sources.feedback_files import FEEDBACK, read_feedback_file
 from energy_assets.sources.files import source_file
 from energy_assets.warehouse.connection import Warehouse
 from energy_assets.warehouse.feedback import SOURCE, append_statements, sorted_out
 from energy_assets.warehouse.ingestion import LoadReport
-from energy_assets.warehouse.ledger import enter_load, last_load, next_load_id, whole_file, write_rejected
+from energy_assets.warehouse.ledger import enter_load, last_load, next_load_id, reject_file, whole_file, write_rejected
 
 PATTERN = "feedback*.csv"
 
@@ -42,7 +42,14 @@ def load_feedback_files(
     """
     report = LoadReport()
     for path in sorted((folder / "landing").glob(PATTERN)):
-        shown, file = str(path.relative_to(folder)), source_file(path)
+        shown = str(path.relative_to(folder))
+        try:
+            file = source_file(path, Bounds((path.parent.resolve(),)))
+        except SourceError as error:
+            with warehouse.transaction() as con:
+                reject_file(con, SOURCE, shown, "", error, load_id=0, received_at=received_at)
+            report.add(SOURCE, shown, "failed", rejected=1)
+            continue
         with warehouse.connect(read_only=True) as con:
             last = last_load(con, SOURCE, shown)
         if last is not None and last["sha256"] == file.sha256:

@@ -14,17 +14,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import polars as pl
 
 from energy_assets import simulation, sources
 from energy_assets.config import FileSource, Simulation, WarehouseConfig
 from energy_assets.config.sources import Source
 from energy_assets.contracts import TABLES
-from energy_assets.sources.base import Batch, SourceError, SourceFile
-from energy_assets.warehouse.connection import Warehouse, first_row
+from energy_assets.sources.base import Batch, SourceError
+from energy_assets.warehouse.connection import Warehouse
 from energy_assets.warehouse.corrections import write_batch
-from energy_assets.warehouse.ledger import enter_load, last_load, next_load_id, whole_file, write_rejected
+from energy_assets.warehouse.ledger import enter_load, last_load, next_load_id, reject_file, write_rejected
 from energy_assets.warehouse.writes import ensure_tables
 
 
@@ -92,11 +91,9 @@ def _load_files(
     try:
         paths = sources.find_files(source, folder)
     except SourceError as error:
-        with warehouse.transaction() as con:
-            _reject_file(con, source, source.path, "", error, received_at)
-        report.add(source.name, source.path, "failed", rejected=1)
-        progress(f"{source.name}: {error}")
+        _fail(warehouse, source, source.path, error, received_at, report, progress)
         return
+    bounds = sources.bounds(source, folder, config.files)
     for path in paths:
         shown = str(path.relative_to(folder)) if path.is_relative_to(folder) else str(path)
         stat = path.stat()
@@ -106,26 +103,22 @@ def _load_files(
         if last is not None and same and (last["size_bytes"], last["modified_ns"]) == (stat.st_size, stat.st_mtime_ns):
             report.add(source.name, shown, "unchanged")
             continue
-        with path.open("rb") as opened:
-            sha256 = hashlib.file_digest(opened, "sha256").hexdigest()
-        if last is not None and same and last["sha256"] == sha256:
+        try:
+            file = sources.source_file(path, bounds)
+        except SourceError as error:
+            _fail(warehouse, source, shown, error, received_at, report, progress)
+            continue
+        if last is not None and same and last["sha256"] == file.sha256:
             report.add(source.name, shown, "unchanged")
             continue
         entry: dict[str, Any] = {
-            "path": shown, "sha256": sha256, "description_sha256": description, "size_bytes": stat.st_size,
+            "path": shown, "sha256": file.sha256, "description_sha256": description, "size_bytes": stat.st_size,
             "modified_ns": stat.st_mtime_ns,
         }  # fmt: skip
         try:
-            batch = sources.read(source, SourceFile(path, sha256), config.market, received_at)
+            batch = sources.read(source, file, config.market, received_at)
         except SourceError as error:
-            with warehouse.transaction() as con:
-                load_id = next_load_id(con)
-                enter_load(
-                    con, source.name, load_id=load_id, received_at=received_at, rows=0, new=0, rejected=1, **entry
-                )
-                _reject_file(con, source, shown, sha256, error, received_at, load_id)
-            report.add(source.name, shown, "failed", rejected=1)
-            progress(f"{shown}: {error}")
+            _fail(warehouse, source, shown, error, received_at, report, progress, entry)
             continue
         _commit(warehouse, source, entry, batch, received_at, report, progress)
 
@@ -176,24 +169,27 @@ def _commit(
     progress(f"{source.name}: {entry['path']}: {batch.rows:,} rows, {written.rows:,} new, {rejected.height:,} rejected")
 
 
-def _reject_file(
-    con: duckdb.DuckDBPyConnection,
+def _fail(
+    warehouse: Warehouse,
     source: FileSource,
-    path: str,
-    sha256: str,
+    shown: str,
     error: SourceError,
     received_at: datetime,
-    load_id: int = 0,
+    report: LoadReport,
+    progress: Callable[[str], None],
+    entry: dict[str, Any] | None = None,
 ) -> None:
-    """The file as a whole, kept as one rejected row; once, however often it is tried."""
-    known = first_row(
-        con,
-        "SELECT count(*) FROM raw.rejected_rows WHERE source = ? AND path = ? AND file_sha256 = ? AND reason = ?",
-        [source.name, path, sha256, error.reason],
-    )
-    if known and known[0]:
-        return
-    write_rejected(con, source.name, path, sha256, whole_file(error), load_id=load_id, received_at=received_at)
+    """A file that cannot be read. With its `entry` in the ledger it is not tried again as long as it stays the same."""
+    with warehouse.transaction() as con:
+        load_id = 0
+        if entry is not None and error.lies_in_the_file:
+            load_id = next_load_id(con)
+            enter_load(con, source.name, load_id=load_id, received_at=received_at, rows=0, new=0, rejected=1, **entry)
+        reject_file(
+            con, source.name, shown, entry["sha256"] if entry else "", error, load_id=load_id, received_at=received_at
+        )
+    report.add(source.name, shown, "failed", rejected=1)
+    progress(f"{source.name}: {error}")
 
 
 def _sha256(data: bytes) -> str:

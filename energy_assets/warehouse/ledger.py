@@ -61,6 +61,26 @@ def whole_file(error: SourceError) -> pl.DataFrame:
     return pl.DataFrame([row], schema=REJECTED_SCHEMA)
 
 
+def reject_file(
+    con: duckdb.DuckDBPyConnection,
+    source: str,
+    path: str,
+    sha256: str,
+    error: SourceError,
+    *,
+    load_id: int,
+    received_at: datetime,
+) -> None:
+    """Keeps a file that cannot be read as one rejected row; once, however often it is tried."""
+    known = first_row(
+        con,
+        "SELECT count(*) FROM raw.rejected_rows WHERE source = ? AND path = ? AND file_sha256 = ? AND reason = ?",
+        [source, path, sha256, error.reason],
+    )
+    if known is None or known[0] == 0:
+        write_rejected(con, source, path, sha256, whole_file(error), load_id=load_id, received_at=received_at)
+
+
 def write_rejected(
     con: duckdb.DuckDBPyConnection,
     source: str,
