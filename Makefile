@@ -69,8 +69,14 @@ test: setup-dev lint types  ## Format, lint, types, definitions, dbt, tests with
 soak: setup-dev  ## Kill runs at random moments, twenty times, and compare; a whole day by the other executor
 	ENERGY_SOAK_KILLS=20 $(BIN)/python -m pytest -q tests/faults tests/pipeline/test_executors.py
 
-bench: setup-dev  ## Speed and memory, measured
-	$(BIN)/python -m tests.bench
+bench: setup-dev  ## Speed, memory and disk beside floors, into docs/benchmarks.md [BENCH="--short"]
+	$(BIN)/python -m tests.bench $(BENCH)
+
+# The libraries that the bench compares with, in a virtual environment of their own; one of them needs Python 3.12.
+.venv-peers/.peers: pyproject.toml
+	$(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check -e '.[peers]'
+	@touch $@
 
 compare-models: setup-dev  ## All models on the same backtest, written into docs/models.md [WAREHOUSE=folder]
 	$(BIN)/python -m tests.bench.models $(if $(filter-out file,$(origin WAREHOUSE)),--warehouse "$(WAREHOUSE)") $(COMPARE)

@@ -1,76 +1,99 @@
-"""`python -m tests.bench [--short]`: a table of what runs and their parts take.
+"""`python -m tests.bench [options]`: what the warehouse costs, into `benchmarks/results.json` and `docs/benchmarks.md`.
 
-The warehouse is the one that `make run` builds; the cost of a day is measured with a history of 100 and of 400 days.
-`--short` takes the small warehouse of the tests for all of it, to see that the bench itself works.
+`--only` measures parts and leaves the rows of the others as they are. `--short` runs every part to its end in minutes,
+at a size that says nothing, and writes nothing but a table on the screen.
 """
 
 from __future__ import annotations
 
 import argparse
-import copy
+import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import yaml
 from rich.console import Console
 from rich.table import Table
 
 from energy_assets.settings import PROJECT_ROOT
-from tests.bench import faults
-from tests.bench.measuring import Measured, measure
-from tests.warehouses import DAY, NOW, SMALL, Folder
+from tests.bench import orchestration, results, scale
+from tests.bench.measuring import measure
+from tests.bench.others import compare
+from tests.bench.results import Row
+from tests.warehouses import NOW
 
-RUN = ["-m", "energy_assets.cli", "run", "--warehouse"]
-PARTS = {"load": "simulated load", "dbt": "dbt build, all anew", "training": "training", "scoring": "scoring",
-         "publishing": "publishing"}  # fmt: skip
-
-
-def runs(folder: Folder, days: int) -> list[Measured]:
-    """First run, second run with nothing new, and the next day's."""
-    command, where = [*RUN, str(folder.path)], folder.path
-    return [
-        measure(f"first run, {days} days of history", command, where, NOW),
-        measure(f"second run, nothing new, {days} days", command, where, NOW),
-        measure(f"next day's run, {days} days", command, where, NOW + DAY),
-    ]
+PARTS = ("around", "stages", "increments", "peers", "made_up")
+PEERS = PROJECT_ROOT / ".venv-peers" / "bin" / "python"
 
 
-def sources(days: int, *, short: bool) -> dict[str, Any]:
-    """The default warehouse's sources with a history of so many days."""
-    content = copy.deepcopy(SMALL) if short else yaml.safe_load((PROJECT_ROOT / "warehouse/sources.yaml").read_text())
-    content["sources"][0]["history_days"] = days
-    return dict(content)
+def made_up(root: Path, meters: int) -> Iterator[Row]:
+    """Methods on frames of made-up meters: what they take without the warehouse around them."""
+    shared = {"group": "Methods alone", "command": scale.command("--only made_up --meters", meters)}
+    many = ["-m", "tests.bench.many_peaks", str(meters)]
+    yield Row.of(measure(f"paths and peaks of an issue, {meters:,} meters", many, root, NOW), **shared)
+    detection = ["-m", "tests.bench.faults", "--meters", str(meters)]
+    yield Row.of(measure(f"anomalies of a day, {meters:,} meters", detection, root, NOW), **shared)
+
+
+def rows(given: argparse.Namespace, root: Path) -> Iterator[Row]:
+    """The rows of the parts asked for, one by one as they come."""
+    for meters in given.meters:
+        for part in given.only:
+            sys.stderr.write(f"{part}, {meters:,} meters\n")
+            if part == "stages":
+                for years in given.years:
+                    folder = scale.make(root / f"{meters}_meters_{years}_years", meters, years)
+                    yield from scale.whole_run(folder, meters, years)
+            elif part == "increments":
+                yield from scale.increments(root, meters, given.years)
+            elif part == "peers":
+                if given.python.exists():
+                    yield from compare(root, meters, given.years[0], given.per_meter, given.python)
+                else:
+                    sys.stderr.write(f"left out: {given.python} is not there; `make .venv-peers/.peers` makes it\n")
+            elif part == "made_up":
+                yield from made_up(root, meters)
+            elif meters == given.meters[0]:
+                yield from orchestration.overhead(root)
+                yield from orchestration.starts(root)
 
 
 def main() -> None:
-    """Measures and prints, line by line on standard error as it comes, as a table at the end."""
+    """Measures, keeps each row as it comes, prints them all at the end."""
     parser = argparse.ArgumentParser(prog="tests.bench", description=__doc__)
-    parser.add_argument("--short", action="store_true", help="the small warehouse of the tests, 30 and 60 days")
-    short = parser.parse_args().short
-    table: list[Measured] = []
-    with tempfile.TemporaryDirectory(prefix="energy-bench-") as directory:
-        for days in (30, 60) if short else (100, 400):
-            folder = Folder.make(Path(directory) / f"history_{days}", sources(days, short=short))
-            sys.stderr.write(f"{days} days of history\n")
-            table += runs(folder, days)
-        for part, name in PARTS.items():
-            sys.stderr.write(f"{name}\n")
-            table.append(measure(f"{name}, {days} days", ["-m", "tests.bench.parts", part], folder.path, NOW + DAY))
-        sys.stderr.write("paths and peaks of many meters\n")
-        many = ["-m", "tests.bench.many_peaks", "50" if short else "1000"]
-        table.append(measure("paths and peaks of an issue", many, folder.path, NOW + DAY))
-        sys.stderr.write("anomalies\n")
-        detection = ["-m", "tests.bench.faults", "--meters", "100" if short else "1000"]
-        table.append(measure("anomalies of a day", detection, Path(directory), NOW))
-    shown = Table(title="Seconds and memory; parts without start-up", title_justify="left")
-    for column in ("what", "wall s", "CPU s", "peak RSS MB", "note"):
-        shown.add_column(column, justify="left" if column in ("what", "note") else "right")
+    parser.add_argument("--short", action="store_true", help="every part, three meters and a year; keeps nothing")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
+    parser.add_argument("--meters", nargs="+", type=int, default=[100, 1000])
+    parser.add_argument("--years", nargs="+", type=int, default=[1, 4], help="of history; increments compare them")
+    parser.add_argument("--per-meter", type=int, default=10, help="meters that one-model-per-meter libraries fit")
+    parser.add_argument("--python", type=Path, default=PEERS, help="of the virtual environment of the libraries")
+    parser.add_argument("--folder", type=Path, help="where warehouses are made and stay; default: a temporary folder")
+    given = parser.parse_args()
+    if given.short:
+        given.meters, given.years, given.per_meter = [3], [1, 2], 2
+    root = given.folder or Path(tempfile.mkdtemp(prefix="energy-bench-"))
+    root.mkdir(parents=True, exist_ok=True)
+    table: list[Row] = []
+    try:
+        for row in rows(given, root):
+            table.append(row)
+            if not given.short:
+                results.keep([row])
+    finally:
+        if given.folder is None:
+            shutil.rmtree(root)
+        _show(table)
+
+
+def _show(table: list[Row]) -> None:
+    shown = Table(title="Benchmarks", title_justify="left")
+    for column in ("what", "value", "floor", "ratio", "target", "CPU s", "peak MB"):
+        shown.add_column(column, justify="left" if column == "what" else "right")
     for row in table:
-        shown.add_row(row.name, f"{row.wall_s:.1f}", f"{row.cpu_s:.1f}", f"{row.peak_mb:.0f}", row.note)
-    Console(width=120).print(shown)
-    faults.report(every=7, only=["fleet"])
+        numbers = (row.floor, row.ratio, row.target, row.cpu_s, row.peak_mb)
+        shown.add_row(row.name, f"{row.value:.3g} {row.unit}", *("" if n is None else f"{n:.3g}" for n in numbers))
+    Console(width=150).print(shown)
 
 
 if __name__ == "__main__":

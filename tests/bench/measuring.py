@@ -8,7 +8,8 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -20,13 +21,18 @@ from energy_assets.settings import PROJECT_ROOT
 
 @dataclass(frozen=True)
 class Measured:
-    """What a piece of work took."""
+    """What a piece of work took; `models` are the seconds of dbt's models, where it is of dbt."""
 
     name: str
     wall_s: float
     cpu_s: float
     peak_mb: float
     note: str = ""
+    models: Mapping[str, float] = field(default_factory=dict)
+
+    def called(self, name: str, note: str | None = None) -> Measured:
+        """The same under another name, with another note if one is given."""
+        return replace(self, name=name, note=self.note if note is None else note)
 
 
 class Memory(threading.Thread):
@@ -56,20 +62,20 @@ class Memory(threading.Thread):
         self.join()
 
 
-def measure(name: str, command: list[str], warehouse: Path, now: datetime) -> Measured:
-    """Runs a command on a warehouse.
+def measure(
+    name: str, command: list[str], warehouse: Path, now: datetime, *, python: Path = Path(sys.executable)
+) -> Measured:
+    """Runs a command of a Python, by default this one, on a warehouse.
 
-    The command's last line of output may be JSON with a `note`, and with `wall_s` and `cpu_s` of the part that counts.
+    The command's last line of output may be JSON with a `note`, with `wall_s` and `cpu_s` of the part that counts, and
+    with `models`.
 
     Raises:
         RuntimeError: it failed; with its last words.
     """
-    environment = {**os.environ, "ENERGY_WAREHOUSE": str(warehouse), "ENERGY_CLOCK": now.isoformat(),
-                   "DAGSTER_HOME": str(warehouse / ".dagster"), "DO_NOT_TRACK": "1",
-                   "ENERGY_DATABASE": str(warehouse / "energy.duckdb")}  # fmt: skip
     before, began = os.times(), time.monotonic()
     process = subprocess.Popen(
-        [sys.executable, *command], cwd=PROJECT_ROOT, env=environment, text=True,
+        [str(python), *command], cwd=PROJECT_ROOT, env=environment(warehouse, now), text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
     memory = Memory(process.pid)
@@ -83,8 +89,15 @@ def measure(name: str, command: list[str], warehouse: Path, now: datetime) -> Me
     said = _said(output)
     return Measured(
         name, float(said.get("wall_s", wall)), float(said.get("cpu_s", cpu)), memory.peak / 1e6,
-        str(said.get("note", "")),
+        str(said.get("note", "")), said.get("models", {}),
     )  # fmt: skip
+
+
+def environment(warehouse: Path, now: datetime) -> dict[str, str]:
+    """This process's environment for a warehouse at an instant."""
+    return {**os.environ, "ENERGY_WAREHOUSE": str(warehouse), "ENERGY_CLOCK": now.isoformat(),
+            "DAGSTER_HOME": str(warehouse / ".dagster"), "DO_NOT_TRACK": "1",
+            "ENERGY_DATABASE": str(warehouse / "energy.duckdb")}  # fmt: skip
 
 
 def _said(output: str) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""Scripts of other libraries: they run in a virtual environment of their own (README.md)."""

@@ -1,0 +1,127 @@
+"""A generated utility through all stages, and what its next day costs: rows for the results.
+
+Belongs here: which warehouses are made, which floor and target a stage has. Does not belong here: the stages themselves
+(`stages.py`), DuckDB alone (`floors.py`), the input (`generated.py`).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+
+from tests.bench.generated import END, Utility
+from tests.bench.measuring import Measured, measure
+from tests.bench.results import Row
+from tests.bench.stages import HOURLY, STAGES
+from tests.warehouses import DAY, NOW
+
+# What a stage is held against, and how many times that it may take.
+FLOORS: dict[str, tuple[str, float | None]] = {
+    "load to raw": ("write", 3.0),
+    "staging to marts": ("write", None),
+    "hourly mart from raw": ("write", 4.0),
+    "features of the next day": ("scan", None),
+    "features of the training window": ("write", None),
+    "publishing": ("write", None),
+}
+HOURLY_MART = "hourly mart from raw"
+MEMORY_GB, DISK_TIMES, GROWTH_TIMES = 8.0, 3.0, 1.3
+
+
+def command(*options: object) -> str:
+    """What repeats some rows."""
+    return "make bench BENCH='" + " ".join(map(str, options)) + "'"
+
+
+def make(folder: Path, meters: int, years: int) -> Path:
+    """A folder with so many meters and years; what stands is taken as it is."""
+    if not (folder / "sources.yaml").exists():
+        Utility(folder, meters).history(years)
+    return folder
+
+
+def stage(name: str, folder: Path, now: datetime, called: str | None = None) -> Measured:
+    """One stage in a process of its own."""
+    sys.stderr.write(f"  {called or name}\n")
+    return measure(called or name, ["-m", "tests.bench.stages", name], folder, now)
+
+
+def whole_run(folder: Path, meters: int, years: int) -> Iterator[Row]:
+    """All stages of the first run, each beside its floor; memory and disk of all of them."""
+    size = f"{meters:,} meters, {years} years"
+    shared = {"group": f"First run, {size}", "command": command("--only stages --meters", meters, "--years", years)}
+    floors = {
+        kind: measure(kind, ["-m", "tests.bench.floors", kind, str(folder / "readings")], folder, NOW)
+        for kind in ("scan", "write")
+    }
+    for kind, text in (("scan", "DuckDB scans the Parquet"), ("write", "DuckDB writes the Parquet into a plain table")):
+        yield Row.of(floors[kind].called(f"{text}, {size}"), **shared)
+    peak = 0.0
+    before = bytes_in(folder)
+    for name in STAGES:
+        done = stage(name, folder, NOW)
+        peak, grown = max(peak, done.peak_mb), bytes_in(folder)
+        parts = [(name, done)]
+        if name == "staging to marts":
+            parts.append((HOURLY_MART, _hourly(done)))
+        for part, took in parts:
+            kind, target = FLOORS.get(part, ("scan", None))
+            note = ", ".join(filter(None, [took.note, f"{(grown - before) / 1e6:+.0f} MB on disk"]))
+            yield Row.of(
+                took.called(f"{part}, {size}", note), floor=floors[kind].wall_s, target=target, **shared
+            )  # fmt: skip
+        before = grown
+    inputs = bytes_in(folder / "readings")
+    yield Row(f"peak memory, {size}", peak / 1e3, None, MEMORY_GB, unit="GB", **shared)
+    yield Row(
+        f"disk beside the input, {size}", (grown - inputs) / 1e9, inputs / 1e9, DISK_TIMES, unit="GB", **shared,
+        note="floor: the Parquet that came in",
+    )  # fmt: skip
+
+
+def _hourly(done: Measured) -> Measured:
+    seconds = sum(took for model, took in done.models.items() if model in HOURLY)
+    return Measured(HOURLY_MART, seconds, done.cpu_s, done.peak_mb, ", ".join(HOURLY))
+
+
+def increments(root: Path, meters: int, years: Sequence[int]) -> Iterator[Row]:
+    """The stages of a day more (and of 1 % of the meters corrected over 30 days) after so many years of history.
+
+    The floor is the same stage after the first of `years`. Warehouses that `whole_run` left are gone on with.
+    """
+    options = ("--only increments --meters", meters, "--years", *years)
+    first: dict[str, float] = {}
+    for number in years:
+        folder = make(root / f"{meters}_meters_{number}_years", meters, number)
+        if not (folder / "energy.duckdb").exists():
+            for _ in whole_run(folder, meters, number):
+                pass
+        size = f"{meters:,} meters, {number} years"
+        sys.stderr.write(f"a day more, {size}\n")
+        Utility(folder, meters).next_day(END.date())
+        total = 0.0
+        for name in [*STAGES, "whole day"]:
+            if name == "whole day":
+                done = Measured(name, total, 0, 0)
+            else:
+                done = stage(name, folder, NOW + DAY)
+                total += done.wall_s
+            base = first.setdefault(name, done.wall_s)
+            yield Row(
+                f"a day more, {name}, {size}", done.wall_s, None if number == years[0] else base,
+                None if number == years[0] else GROWTH_TIMES, f"A day more, {meters:,} meters", command(*options),
+                cpu_s=done.cpu_s or None, peak_mb=done.peak_mb or None, note=done.note,
+            )  # fmt: skip
+
+
+def bytes_in(folder: Path) -> int:
+    """Bytes of a folder's files, those of several names once."""
+    found = {}
+    for place, _, names in os.walk(folder):
+        for name in names:
+            stat = (Path(place) / name).lstat()
+            found[stat.st_ino] = stat.st_size
+    return sum(found.values())
