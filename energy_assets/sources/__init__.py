@@ -7,6 +7,8 @@ What fetches files (from an API, say) stands apart from what reads them. Adding 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 
 import polars as pl
@@ -28,7 +30,7 @@ from energy_assets.sources.base import Batch, Bounds, SourceError, SourceFile
 from energy_assets.sources.entsoe import read_entsoe_load
 from energy_assets.sources.files import bounds, find_files, source_file
 from energy_assets.sources.forecast_files import read_forecast_files
-from energy_assets.sources.meter_files import read_meter_files
+from energy_assets.sources.meter_files import read_meter_file_parts, read_meter_files
 from energy_assets.sources.open_meteo import read_open_meteo
 from energy_assets.sources.readings import Reading
 from energy_assets.sources.shiftable_load_files import read_shiftable_load_files
@@ -37,7 +39,7 @@ from energy_assets.sources.telemetry_files import read_telemetry_files
 from energy_assets.sources.uci import read_uci_household
 from energy_assets.sources.weather_files import read_weather_files
 
-__all__ = ["Batch", "Bounds", "SourceError", "SourceFile", "bounds", "find_files", "read", "source_file"]
+__all__ = ["Batch", "Bounds", "SourceError", "SourceFile", "bounds", "find_files", "read", "read_parts", "source_file"]
 
 
 def read(source: Source, file: SourceFile, market: Market, received_at: datetime) -> Batch:
@@ -60,12 +62,35 @@ def read(source: Source, file: SourceFile, market: Market, received_at: datetime
     """
     if received_at.tzinfo is None:
         raise ValueError("received_at needs an offset")
+    with _faults_named(file):
+        return _complete(_read(source, Reading(file, market, received_at)), file)
+
+
+def read_parts(source: Source, file: SourceFile, market: Market, received_at: datetime) -> Iterator[Batch]:
+    """The same as `read`, one part after another where the file is so large that its rows should not be held at once.
+
+    The parts together are what `read` gives: no meter is in two of them.
+    """
+    if not isinstance(source, MeterFiles):
+        yield read(source, file, market, received_at)
+        return
+    with _faults_named(file):
+        for batch in read_meter_file_parts(source, Reading(file, market, received_at)):
+            yield _complete(batch, file)
+
+
+@contextmanager
+def _faults_named(file: SourceFile) -> Iterator[None]:
+    """Other files must not wait for one that no reader foresaw."""
     try:
-        batch = _read(source, Reading(file, market, received_at))
-    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:  # other files must not wait for this one
+        yield
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
         raise SourceError(
             "reader_failed", f"{file.path}: {type(error).__name__} ({str(error)[:300]}): a fault of the reader"
         ) from error
+
+
+def _complete(batch: Batch, file: SourceFile) -> Batch:
     lost = batch.unaccounted()
     if lost:
         raise SourceError(

@@ -65,13 +65,15 @@ class Batch:
     is in a table or in `rejected`.
 
     `loaded_rows` numbers the file's rows of which something went into a table. A row stands there and in `rejected` if
-    one of its columns was good and another was not. Rejections with `file_row` 0 speak of the file as a whole.
+    one of its columns was good and another was not. Rejections with `file_row` 0 speak of the file as a whole. A batch
+    that is a part of a file says in `file_rows` which rows it is made of; else they are 1 to `rows`.
     """
 
     rows: int
     tables: dict[str, pl.DataFrame] = field(default_factory=dict)
     rejected: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=REJECTED_SCHEMA))
     loaded_rows: pl.Series | None = None
+    file_rows: pl.Series | None = None
 
     def unaccounted(self) -> list[int]:
         """Rows of the file that are neither in a table nor rejected; there must be none. Empty without `loaded_rows`.
@@ -82,6 +84,8 @@ class Batch:
         if self.loaded_rows is None:
             return []
         rejected = self.rejected["file_row"].filter(self.rejected["file_row"] > 0)
+        every = pl.int_range(1, self.rows + 1, dtype=pl.Int64, eager=True) if self.file_rows is None else self.file_rows
+        if self.loaded_rows.equals(every):
+            return []
         seen = pl.concat([self.loaded_rows.cast(pl.Int64), rejected]).unique()
-        every = pl.int_range(1, self.rows + 1, dtype=pl.Int64, eager=True)
         return every.filter(~every.is_in(seen.implode())).to_list()

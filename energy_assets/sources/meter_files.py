@@ -12,17 +12,20 @@ that rows run backwards. Such a row moves to the next day and its quality become
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import time
 
 import polars as pl
 
 from energy_assets.config import MeterFiles
 from energy_assets.sources.base import Batch
+from energy_assets.sources.files import read_bytes
 from energy_assets.sources.numbers import with_number
+from energy_assets.sources.parts import parquet_parts
 from energy_assets.sources.readings import READINGS, Reading, finish_readings, meter_tables
 from energy_assets.sources.register import register_to_intervals
 from energy_assets.sources.sieve import Sieve
-from energy_assets.sources.tabular import CELL, own_names, read_table
+from energy_assets.sources.tabular import CELL, TableRows, own_names, read_table, table_rows
 from energy_assets.sources.timestamps import (
     local_time,
     place_in_time,
@@ -47,8 +50,30 @@ def read_meter_files(source: MeterFiles, reading: Reading) -> Batch:
     Raises:
         SourceError: the file as a whole cannot be read (see `tabular.read_table`).
     """
+    return _read(source, reading, read_table(reading.file, source.delimiter, _described(source), READINGS))
+
+
+def read_meter_file_parts(source: MeterFiles, reading: Reading) -> Iterator[Batch]:
+    """The same in parts of whole meters, where the file is a long Parquet of many rows; else in one.
+
+    Raises:
+        SourceError: as `read_meter_files`, possibly after some parts.
+    """
+    content, path, meter = read_bytes(reading.file), reading.file.path, source.columns.meter_id
+    if meter is not None and content.startswith(b"PAR1"):
+        parts = parquet_parts(content, path, _described(source), meter)
+    else:
+        parts = iter([table_rows(content, path, source.delimiter, _described(source), READINGS)])
+    for part in parts:
+        yield _read(source, reading, part)
+
+
+def _described(source: MeterFiles) -> list[str]:
+    return [name for name in source.columns.model_dump().values() if name]
+
+
+def _read(source: MeterFiles, reading: Reading, table: TableRows) -> Batch:
     c = source.columns
-    table = read_table(reading.file, source.delimiter, [n for n in c.model_dump().values() if n], READINGS)
     own = {"_stamp": c.timestamp, "_meter": c.meter_id, "_value": c.value, "_quality": c.quality, "_known": c.known_at}
     sieve = Sieve(own_names(table.frame, own, with_cells=source.layout == "wide"), READINGS, table.rejected)
     _name_meters(sieve, source)
@@ -70,7 +95,8 @@ def read_meter_files(source: MeterFiles, reading: Reading) -> Batch:
         rows=table.rows,
         tables={READINGS: readings, **meter_tables(readings, source, reading.market)},
         rejected=sieve.rejected(),
-        loaded_rows=readings["file_row"].unique(),
+        loaded_rows=readings["file_row"] if source.layout == "long" else readings["file_row"].unique(),
+        file_rows=table.file_rows,
     )
 
 

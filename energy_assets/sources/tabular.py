@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,11 +22,15 @@ CELL = "cell of "
 
 @dataclass(frozen=True)
 class TableRows:
-    """The rows of a file: `frame` has `file_row` (1 is the first data row); `rows` counts those rejected here too."""
+    """The rows of a file: `frame` has `file_row` (1 is the first data row); `rows` counts those rejected here too.
+
+    Of a part of a file, `file_rows` numbers its rows.
+    """
 
     frame: pl.DataFrame
     rows: int
     rejected: pl.DataFrame
+    file_rows: pl.Series | None = None
 
 
 def read_table(file: SourceFile, delimiter: str, expected: Sequence[str], table_name: str) -> TableRows:
@@ -41,21 +46,32 @@ def read_table(file: SourceFile, delimiter: str, expected: Sequence[str], table_
         SourceError: `wrong_columns`, `empty_file` (also: a header without rows), `unreadable_file`, and what
             `read_bytes` and `decode` raise.
     """
-    content = read_bytes(file)
+    return table_rows(read_bytes(file), file.path, delimiter, expected, table_name)
+
+
+def table_rows(content: bytes, path: Path, delimiter: str, expected: Sequence[str], table_name: str) -> TableRows:
+    """The same from a file's bytes, unpacked."""
     if content.startswith(b"PAR1"):
-        return parquet_rows(content, file.path, expected)
-    return csv_rows(decode(content, file.path), file.path, delimiter, expected, table_name)
+        return parquet_rows(content, path, expected)
+    return csv_rows(decode(content, path), path, delimiter, expected, table_name)
 
 
-def parquet_rows(content: bytes, path: Path, expected: Sequence[str]) -> TableRows:
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Around what reads Parquet: raises `unreadable_file`."""
     try:
-        frame = pl.read_parquet(io.BytesIO(content))
+        yield
     except (pl.exceptions.PolarsError, OSError) as error:
         raise SourceError(
             "unreadable_file", f"{path}: truncated or damaged Parquet ({error}). Fetch it again."
         ) from None
+
+
+def parquet_rows(content: bytes, path: Path, expected: Sequence[str]) -> TableRows:
+    with readable(path):
+        frame = pl.read_parquet(io.BytesIO(content))
     check_columns(frame.columns, expected, path)
-    _check_rows(frame.height, path)
+    check_rows(frame.height, path)
     return TableRows(_numbered(frame), frame.height, pl.DataFrame(schema=REJECTED_SCHEMA))
 
 
@@ -74,7 +90,7 @@ def csv_rows(text: str, path: Path, delimiter: str, expected: Sequence[str], tab
     if regular:
         frame = _plain(text, delimiter, names)
         if frame is not None:
-            _check_rows(frame.height, path)
+            check_rows(frame.height, path)
             return TableRows(_numbered(frame), frame.height, pl.DataFrame(schema=REJECTED_SCHEMA))
     return _ragged(text, path, delimiter, names, table_name, by_line=regular)
 
@@ -107,7 +123,7 @@ def _ragged(text: str, path: Path, delimiter: str, names: list[str], table_name:
     rows = _rows_by_line(text, delimiter) if by_line or text.count('"') % 2 else _rows(text, delimiter)
     if any(len(fields) != len(names) and "\n" in raw for fields, raw in rows):
         rows = _rows_by_line(text, delimiter)
-    _check_rows(len(rows), path)
+    check_rows(len(rows), path)
     numbered = list(enumerate(rows, 1))
     good = [(number, *fields) for number, (fields, _) in numbered if len(fields) == len(names)]
     bad = [
@@ -181,7 +197,8 @@ def check_columns(found: Sequence[str], expected: Sequence[str], path: Path) -> 
         )
 
 
-def _check_rows(rows: int, path: Path) -> None:
+def check_rows(rows: int, path: Path) -> None:
+    """Raises `empty_file` where there are none."""
     if rows == 0:
         raise SourceError("empty_file", f"{path}: columns but no rows. Fetch the file again, or take it away.")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 import duckdb
 import polars as pl
@@ -17,7 +18,7 @@ from energy_assets.config.sources import Source
 from energy_assets.contracts import TABLES, Table
 from energy_assets.sources.base import REJECTED_SCHEMA, Batch
 from energy_assets.warehouse.connection import fetch, first_row
-from energy_assets.warehouse.writes import append_new, registered, replace_by_key
+from energy_assets.warehouse.writes import append_new, inserted, registered, replace_by_key
 
 MASTER_DATA = ("raw.meters", "raw.weather_locations", "raw.meter_locations", "raw.tariffs", "raw.shiftable_loads")
 
@@ -46,7 +47,7 @@ def write_batch(
         if name in MASTER_DATA:
             written.rows += replace_by_key(con, table, frame)
         elif name == "raw.meter_readings":
-            written.rows += _append_readings(con, table, frame, source, received_at)
+            written.rows += _append_readings(con, table, frame, source, load_id, received_at)
         elif "known_at_utc" in table.key:
             written.rows += _append_versions(con, table, frame, received_at)
         else:
@@ -120,7 +121,12 @@ def _without_conflicts(
 
 
 def _append_readings(
-    con: duckdb.DuckDBPyConnection, table: Table, frame: pl.DataFrame, source: Source, received_at: datetime
+    con: duckdb.DuckDBPyConnection,
+    table: Table,
+    frame: pl.DataFrame,
+    source: Source,
+    load_id: int,
+    received_at: datetime,
 ) -> int:
     """New intervals as they are; what differs from the newest known version as a correction.
 
@@ -130,33 +136,45 @@ def _append_readings(
     frame = table.conform(frame)
     recorded = _records_receipt(source)
     receipt = "i.known_at_utc" if isinstance(source, MeterFiles) and source.known_from else "$received::TIMESTAMPTZ"
-    low, high = frame["interval_start_utc"].min(), frame["interval_start_utc"].max()
-    known = "old.known_at_utc = i.known_at_utc" if recorded else "TRUE"
-    with registered(con, frame):
-        row = first_row(
+    # What this load brought before belongs to other meters.
+    earlier = """interval_start_utc BETWEEN $low AND $high AND load_id < $load
+        AND meter_id IN (SELECT DISTINCT meter_id FROM incoming)"""
+    bounds = {"low": frame["interval_start_utc"].min(), "high": frame["interval_start_utc"].max(), "load": load_id}
+    constants = _constants(frame)
+    named = ", ".join(f'${name} AS "{name}"' for name in constants)
+    with registered(con, frame.drop(*constants)):
+        if first_row(con, f"SELECT 1 FROM {table.qualified} WHERE {earlier} LIMIT 1", bounds) is None:
+            return inserted(con, f"INSERT INTO {table.qualified} BY NAME SELECT *, {named} FROM incoming", constants)
+        return inserted(
             con,
             f"""INSERT INTO {table.qualified} BY NAME
             WITH old AS (
-                SELECT * FROM {table.qualified} old
-                WHERE interval_start_utc BETWEEN $low AND $high
-                QUALIFY row_number() OVER (
-                    PARTITION BY meter_id, direction, interval_start_utc{", known_at_utc" if recorded else ""}
-                    ORDER BY known_at_utc DESC) = 1
+                SELECT meter_id, direction, interval_start_utc,
+                    {"known_at_utc" if recorded else "max(known_at_utc) AS known_at_utc"},
+                    arg_max({{'said': energy_kwh}}, known_at_utc).said AS energy_kwh
+                FROM {table.qualified} WHERE {earlier} GROUP BY ALL
             )
             SELECT i.* REPLACE (
                 CASE WHEN old.meter_id IS NULL THEN i.known_at_utc
                      ELSE greatest({receipt}, old.known_at_utc + INTERVAL 1 MICROSECOND) END AS known_at_utc,
                 CASE WHEN old.energy_kwh IS NOT NULL AND i.quality = 'measured' THEN 'corrected' ELSE i.quality
                 END AS quality)
-            FROM incoming i
+            FROM (SELECT *, {named} FROM incoming) i
             LEFT JOIN old ON old.meter_id = i.meter_id AND old.direction = i.direction
-                AND old.interval_start_utc = i.interval_start_utc AND {known}
+                AND old.interval_start_utc = i.interval_start_utc
+                AND {"old.known_at_utc = i.known_at_utc" if recorded else "TRUE"}
             WHERE old.meter_id IS NULL
                OR old.energy_kwh IS DISTINCT FROM i.energy_kwh
             ORDER BY i.meter_id, i.direction, i.interval_start_utc, i.known_at_utc""",
-            {"low": low, "high": high} | ({"received": received_at} if "$received" in receipt else {}),
+            bounds | constants | ({"received": received_at} if "$received" in receipt else {}),
         )
-    return int(row[0]) if row else 0
+
+
+def _constants(frame: pl.DataFrame) -> dict[str, Any]:
+    """Columns that say the same in all rows, with what they say: as literals they need not be handed over."""
+    columns = ("direction", "quality", "source", "load_id", "file_sha256", "loaded_at_utc")
+    same = frame.select((pl.col(c) == pl.col(c).first()).all() for c in columns).row(0, named=True)
+    return {c: frame[c][0] for c in columns if same[c]}
 
 
 def _append_versions(con: duckdb.DuckDBPyConnection, table: Table, frame: pl.DataFrame, received_at: datetime) -> int:

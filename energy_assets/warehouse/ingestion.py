@@ -8,7 +8,7 @@ what it says anew comes in.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -116,11 +116,10 @@ def _load_files(
             "modified_ns": stat.st_mtime_ns,
         }  # fmt: skip
         try:
-            batch = sources.read(source, file, config.market, received_at)
+            parts = sources.read_parts(source, file, config.market, received_at)
+            _commit(warehouse, source, entry, parts, received_at, report, progress)
         except SourceError as error:
             _fail(warehouse, source, shown, error, received_at, report, progress, entry)
-            continue
-        _commit(warehouse, source, entry, batch, received_at, report, progress)
 
 
 def _load_simulation(
@@ -141,32 +140,34 @@ def _load_simulation(
         return
     batch = simulation.simulate(source, config.market, known_after=known_after, known_until=known_until)
     entry: dict[str, Any] = {"path": "simulation", "sha256": sha256, "covers_end_utc": known_until}
-    _commit(warehouse, source, entry, batch, received_at, report, progress)
+    _commit(warehouse, source, entry, [batch], received_at, report, progress)
 
 
 def _commit(
     warehouse: Warehouse,
     source: Source,
     entry: dict[str, Any],
-    batch: Batch,
+    parts: Iterable[Batch],
     received_at: datetime,
     report: LoadReport,
     progress: Callable[[str], None],
 ) -> None:
     """One file, one transaction: its rows, its rejected rows and its line in the ledger stand or fall together."""
+    rows = new = rejections = 0
     with warehouse.transaction() as con:
         load_id = next_load_id(con)
-        written = write_batch(con, source, batch, load_id=load_id, received_at=received_at)
-        rejected = pl.concat([batch.rejected, written.rejected])
+        for part in parts:
+            written = write_batch(con, source, part, load_id=load_id, received_at=received_at)
+            rejected = pl.concat([part.rejected, written.rejected])
+            write_rejected(
+                con, source.name, entry["path"], entry["sha256"], rejected, load_id=load_id, received_at=received_at
+            )
+            rows, new, rejections = rows + part.rows, new + written.rows, rejections + rejected.height
         enter_load(
-            con, source.name, load_id=load_id, received_at=received_at, rows=batch.rows, new=written.rows,
-            rejected=rejected.height, **entry,
-        )  # fmt: skip
-        write_rejected(
-            con, source.name, entry["path"], entry["sha256"], rejected, load_id=load_id, received_at=received_at
+            con, source.name, load_id=load_id, received_at=received_at, rows=rows, new=new, rejected=rejections, **entry
         )
-    report.add(source.name, str(entry["path"]), "loaded", batch.rows, written.rows, rejected.height)
-    progress(f"{source.name}: {entry['path']}: {batch.rows:,} rows, {written.rows:,} new, {rejected.height:,} rejected")
+    report.add(source.name, str(entry["path"]), "loaded", rows, new, rejections)
+    progress(f"{source.name}: {entry['path']}: {rows:,} rows, {new:,} new, {rejections:,} rejected")
 
 
 def _fail(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from typing import Any
 
 import duckdb
 import polars as pl
@@ -55,7 +56,7 @@ def append_new(con: duckdb.DuckDBPyConnection, table: Table, frame: pl.DataFrame
         return 0
     on = " AND ".join(f'old."{c}" IS NOT DISTINCT FROM incoming."{c}"' for c in table.key)
     with registered(con, frame):
-        return _inserted(
+        return inserted(
             con,
             f"INSERT INTO {table.qualified} BY NAME SELECT * FROM incoming "
             f"WHERE NOT EXISTS (SELECT 1 FROM {table.qualified} old WHERE {on}{_range(table, frame)}) "
@@ -76,7 +77,7 @@ def append_revisions(con: duckdb.DuckDBPyConnection, table: Table, frame: pl.Dat
     on = " AND ".join(f'old."{c}" = incoming."{c}"' for c in key)
     same = " AND ".join(f'old."{c}" IS NOT DISTINCT FROM incoming."{c}"' for c in said)
     with registered(con, frame):
-        return _inserted(
+        return inserted(
             con,
             f"""INSERT INTO {table.qualified} BY NAME
             SELECT incoming.* REPLACE (coalesce(old.revision + 1, 0)::INTEGER AS revision)
@@ -102,13 +103,14 @@ def replace_by_key(con: duckdb.DuckDBPyConnection, table: Table, frame: pl.DataF
             f"WHERE NOT EXISTS (SELECT 1 FROM {table.qualified} old WHERE {on} AND {same})"
         )
     con.execute(f"DELETE FROM {table.qualified} old USING changed incoming WHERE {on}")
-    count = _inserted(con, f"INSERT INTO {table.qualified} BY NAME SELECT * FROM changed ORDER BY {_names(table.key)}")
+    count = inserted(con, f"INSERT INTO {table.qualified} BY NAME SELECT * FROM changed ORDER BY {_names(table.key)}")
     con.execute("DROP TABLE changed")
     return count
 
 
-def _inserted(con: duckdb.DuckDBPyConnection, sql: str) -> int:
-    row = first_row(con, sql)
+def inserted(con: duckdb.DuckDBPyConnection, sql: str, parameters: dict[str, Any] | None = None) -> int:
+    """Runs an INSERT; returns how many rows it brought."""
+    row = first_row(con, sql, parameters)
     return int(row[0]) if row else 0
 
 

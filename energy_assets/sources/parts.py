@@ -1,0 +1,72 @@
+"""Large Parquet files in parts by meter, so that memory does not grow with the file.
+
+Belongs here: where a file is cut. Does not belong here: what its columns mean.
+
+Whatever a reader decides about a row of a long table (which of two rows comes first, which pass of a repeated hour,
+what a register moved by) it decides within one meter. So parts of whole meters read like the file as a whole. The bytes
+of the file stay in memory, packed as they are: they are the ones whose checksum was taken, whatever happens to the file
+meanwhile. Row groups that hold none of a part's meters are passed over.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import polars as pl
+
+from energy_assets.sources.base import REJECTED_SCHEMA
+from energy_assets.sources.tabular import TableRows, check_columns, check_rows, readable
+
+PART_ROWS = 1_000_000  # some 200 MB at work
+COUNTED = "row of the file, counted"  # a name that no column of a file has
+
+
+def parquet_parts(
+    content: bytes, path: Path, expected: Sequence[str], meter: str, most: int = PART_ROWS
+) -> Iterator[TableRows]:
+    """The rows of a Parquet file, in one piece if they are few, else in parts of whole meters.
+
+    Args:
+        content: the file's bytes.
+        path: for messages.
+        expected: columns that must be there; no others are read.
+        meter: the column of those that says whose a row is.
+        most: rows of a part, as far as single meters allow.
+
+    Raises:
+        SourceError: as `tabular.read_table`.
+    """
+    with readable(path):
+        table = pl.scan_parquet(io.BytesIO(content), row_index_name=COUNTED, row_index_offset=1)
+        names = table.collect_schema().names()[1:]
+    check_columns(names, expected, path)
+    with readable(path):
+        rows = table.select(pl.len()).collect().item()
+    check_rows(rows, path)
+    with readable(path):
+        cuts = _cuts(table, meter, most) if rows > most else [pl.lit(value=True)]
+    wanted = [pl.col(COUNTED).cast(pl.Int64).alias("file_row"), *(pl.col(c) for c in dict.fromkeys(expected))]
+    for cut in cuts:
+        with readable(path):
+            frame = table.filter(cut).select(wanted).collect()
+        yield TableRows(frame, frame.height, pl.DataFrame(schema=REJECTED_SCHEMA), frame["file_row"])
+
+
+def _cuts(table: pl.LazyFrame, meter: str, most: int) -> list[pl.Expr]:
+    """Conditions that each row meets one of: ranges of ids, from the counts of rows per meter."""
+    kind = table.collect_schema()[meter]
+    given = pl.col(meter) if kind == pl.String or kind.is_integer() else pl.col(meter).cast(pl.String)
+    counts = table.group_by(given.alias("given")).len("rows").collect(engine="streaming")
+    # The id that a reader takes is without the spaces around it: rows of one meter stay together.
+    counts = counts.with_columns(name=pl.col("given").cast(pl.String).str.strip_chars())
+    plain = counts.select((pl.col("name") == pl.col("given").cast(pl.String)).all()).item()
+    counts = counts.sort("given" if plain else "name", "given", nulls_last=True)
+    before = (pl.col("rows").cum_sum() - pl.col("rows")) // most
+    counts = counts.with_columns(part=before.first().over("name"))
+    cuts = []
+    for ids in counts.drop_nulls("given").partition_by("part", maintain_order=True):
+        within = given.is_between(ids["given"].min(), ids["given"].max())
+        cuts.append(within if plain else within & given.is_in(ids["given"].implode()))
+    return cuts if counts["given"].null_count() == 0 else [*cuts, given.is_null()]
