@@ -6,6 +6,9 @@ import duckdb
 
 from energy_assets.settings import Settings
 
+# A read-only file keeps nobody from writing another one with COPY, or from reading whatever the process may read.
+ALONE = {"enable_external_access": False, "autoinstall_known_extensions": False, "autoload_known_extensions": False}
+
 
 class QueryError(ValueError):
     """The query cannot be answered; the message says why and what to do."""
@@ -15,15 +18,16 @@ def query_published(settings: Settings, sql: str, *, as_csv: bool = False) -> st
     """The result of `sql` on `serving/energy.duckdb` as a text table or CSV.
 
     Raises:
-        QueryError: nothing is published yet, or DuckDB rejects the query (which cannot write: the file is opened
-            read-only).
+        QueryError: nothing is published yet, or DuckDB rejects the query, which can neither write nor read anything
+            but the published tables: no other file, no network, no extension.
     """
     file = settings.serving / "energy.duckdb"
     if not file.exists():
         raise QueryError(f"nothing is published at {file} yet; run `energy-assets run --warehouse {settings.folder}`")
-    con = duckdb.connect(str(file), read_only=True)
+    con = duckdb.connect(str(file), read_only=True, config=ALONE)
     try:
         con.execute("SET TimeZone='UTC'")
+        con.execute("SET lock_configuration=true")
         result = con.sql(sql)
         if result is None:
             return ""

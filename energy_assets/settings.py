@@ -11,7 +11,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
@@ -26,13 +26,13 @@ class Settings(BaseSettings):
     `clock` freezes "now" (an ISO instant with offset): it makes replays and tests repeatable to the bit.
     """
 
-    model_config = SettingsConfigDict(env_prefix="ENERGY_", extra="ignore")
+    model_config = SettingsConfigDict(env_prefix="ENERGY_", extra="ignore", hide_input_in_errors=True)
 
     warehouse: Path = PROJECT_ROOT / "warehouse"
     threads: int = Field(default_factory=lambda: min(os.cpu_count() or 1, 8), ge=1)
     memory_limit: str = "1GB"
     clock: datetime | None = None
-    webhook_url: str | None = None
+    webhook_url: SecretStr | None = None  # whoever knows it may post: it is never printed
     executor: str = Field(default="in_process", pattern="^(in_process|multiprocess)$")
 
     @property

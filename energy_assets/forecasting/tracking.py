@@ -7,6 +7,7 @@ Belongs here: what of a training is logged, and where a local folder keeps it. D
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
@@ -63,7 +64,11 @@ def log_training(
     try:
         return _log(address, model, artefact, plots, decision)
     except Exception as error:  # whatever a server, a disk or a library may raise
-        said(f"{model.name} {model.version} was not logged in MLflow at {address}: {type(error).__name__}: {error}")
+        said(
+            _shown(
+                f"{model.name} {model.version} was not logged in MLflow at {address}: {type(error).__name__}: {error}"
+            )
+        )
         return None
 
 
@@ -85,6 +90,11 @@ def store(address: str) -> tuple[str, str | None]:
         folder = Path(address.removeprefix("file://").removeprefix("file:")).expanduser().absolute()
         address = f"sqlite:///{folder / 'mlflow.db'}"
     return address, (folder / "artifacts").as_uri()
+
+
+def _shown(text: str) -> str:
+    """Text in which no address tells a user's name and password."""
+    return re.sub(r"://[^/@\s]+@", "://…@", text)
 
 
 def _log(address: str, model: AnyModel, artefact: Path, plots: Mapping[str, bytes], decision: Mapping[str, Any]) -> str:

@@ -27,6 +27,7 @@ OTHERS = ("#7b8794", "#2f9e6e", "#b5487a", "#6b5bb5", "#8a6d3b", "#3aa6b9", "#5c
 PALETTE = 96
 
 _STYLE: dict[Any, Any] = {
+    "text.parse_math": False,  # a meter may be called $x$
     "font.family": "DejaVu Sans",
     "font.size": 9,
     "text.color": INK,

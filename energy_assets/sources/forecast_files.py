@@ -17,7 +17,7 @@ from energy_assets.sources.numbers import with_number
 from energy_assets.sources.published import FORECASTS, finish_forecasts
 from energy_assets.sources.readings import Reading
 from energy_assets.sources.sieve import Sieve
-from energy_assets.sources.tabular import CELL, own_names, read_table
+from energy_assets.sources.tabular import CELL, check_cells, own_names, read_table
 from energy_assets.sources.timestamps import local_hour_of_day, local_time, place_in_time
 from energy_assets.sources.units import to_kwh
 
@@ -31,7 +31,10 @@ def read_forecast_files(source: ForecastFiles, reading: Reading) -> Batch:
     c = source.columns
     zone = source.timezone or reading.market.timezone
     wide = source.layout == "wide"
-    table = read_table(reading.file, source.delimiter, [n for n in c.model_dump().values() if n], FORECASTS)
+    described = [name for name in c.model_dump().values() if name]
+    table = read_table(reading.file, source.delimiter, described, FORECASTS)
+    if wide:
+        check_cells(table.frame.columns, described, reading.file.path)
     own = {"_stamp": c.timestamp, "_meter": c.meter_id, "_value": c.value, "_known": c.known_at}
     sieve = Sieve(own_names(table.frame, own, with_cells=wide), FORECASTS, table.rejected)
     _name_meters(sieve, source)

@@ -61,7 +61,7 @@ def readable(path: Path) -> Iterator[None]:
     """Around what reads Parquet: raises `unreadable_file`."""
     try:
         yield
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         raise SourceError(
             "unreadable_file", f"{path}: truncated or damaged Parquet ({error}). Fetch it again."
         ) from None
@@ -70,7 +70,8 @@ def readable(path: Path) -> Iterator[None]:
 def parquet_rows(content: bytes, path: Path, expected: Sequence[str]) -> TableRows:
     with readable(path):
         frame = pl.read_parquet(io.BytesIO(content))
-    check_columns(frame.columns, expected, path)
+        check_columns(frame.columns, expected, path)
+        frame = frame.with_columns(plain_values(frame.schema, expected, path))
     check_rows(frame.height, path)
     return TableRows(_numbered(frame), frame.height, pl.DataFrame(schema=REJECTED_SCHEMA))
 
@@ -195,6 +196,35 @@ def check_columns(found: Sequence[str], expected: Sequence[str], path: Path) -> 
             f"{path}: columns {missing} not found; the file has {list(found)}, expected are {list(expected)}. "
             "Correct the columns or the delimiter in sources.yaml, or fetch the right file.",
         )
+
+
+def check_cells(found: Sequence[str], described: Sequence[str], path: Path) -> None:
+    """Raises `wrong_columns` where a wide file has no column of a meter."""
+    if not set(found) - {"file_row", *described}:
+        raise SourceError(
+            "wrong_columns",
+            f"{path}: no columns beside {list(described)}; one per meter is expected. Is it layout: long?",
+        )
+
+
+def plain_values(schema: pl.Schema, expected: Sequence[str], path: Path) -> list[pl.Expr]:
+    """What to make of the columns of a Parquet file that hold no plain values: bytes are text.
+
+    A list, a record or a length of time in a column that nobody named becomes the name of its type, as text: whoever
+    takes it for a number sees what it is.
+
+    Raises:
+        SourceError: `wrong_columns`, one that is expected holds such.
+    """
+    strange = {name: kind for name, kind in schema.items() if kind.is_nested() or kind == pl.Duration}
+    for name in expected:
+        if name in strange:
+            raise SourceError(
+                "wrong_columns", f"{path}: column {name} holds {strange[name]}; text, numbers or times are expected"
+            )
+    binary = [pl.col(name).cast(pl.String) for name, kind in schema.items() if kind == pl.Binary]
+    named = [pl.when(pl.col(n).is_not_null()).then(pl.lit(str(kind))).alias(n) for n, kind in strange.items()]
+    return [*binary, *named]
 
 
 def check_rows(rows: int, path: Path) -> None:

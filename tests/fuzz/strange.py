@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 # The same examples every time; ENERGY_FUZZ_EXAMPLES=2000 looks longer.
 FUZZ = settings(
-    max_examples=int(os.environ.get("ENERGY_FUZZ_EXAMPLES", "25")),
+    max_examples=int(os.environ.get("ENERGY_FUZZ_EXAMPLES", "20")),
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture],
@@ -38,7 +38,7 @@ METEO = (
 )
 METEO_JSON = (
     '{"latitude": 48.8, "longitude": 2.3, "utc_offset_seconds": 0, "hourly_units": {"temperature_2m": "°C"}, '
-    '"hourly": {"time": ["2024-07-01T00:00", "2024-07-01T01:00", "2024-07-01T02:00"], "temperature_2m": [1, 2.5, null]}}'
+    '"hourly": {"time": ["2024-07-01T00:00", "2024-07-01T01:00", "2024-07-01T02:00"], "temperature_2m": [1, 2, null]}}'
 )
 UCI = "Date;Time;Global_active_power;Voltage\n" + "".join(f"16/12/2006;17:{m:02}:00;4.{m};230\n" for m in range(8))
 TARIFFS = (
@@ -92,13 +92,20 @@ READERS: dict[str, tuple[str, dict[str, Any]]] = {
 
 RUBBISH = (
     *("", "-", "?", "NaN", "inf", "-1", "1e309", "-1e308", "9" * 400, "0x1F", "1_000", "1,5", "TRUE", "null", "None"),
-    *('"', '""', "'", "\\", "\x00", "\x1a", "\r", "\n", "\r\n", "\u2028", "\ufeff", "\U0001f600", "é", "\ud7ff", "\u202e"),
+    *('"', '""', "'", "\\", "\x00", "\x1a", "\r", "\n", "\r\n", "\u2028", "\ufeff", "\U0001f600", "é", "\u202e"),
     *(",", ";", "\t", "|", "=cmd()", "'; DROP TABLE raw.meters; --", "<script>", "${jndi}", "{{ 1 }}", "%s%n", "$x$"),
     *("2024-02-30", "2024-03-31 02:30", "0001-01-01", "9999-12-31 23:59", "2262-04-12", "24:00", "2024-07-01 24:00"),
     *("2024-07-01T00:00+99:99", "2024-07-01T00:00-23:59", "+292277-01-01", "1719792000", "99999999999999999999"),
     *("2024-06-30T23:59:60Z", "31.12.9999 23:00 - 31.12.9999 24:00", "29/2/2007", "99/99/99", "x" * 70_000, "[", "{"),
 )  # fmt: skip
-PIECES = [piece.encode() for piece in RUBBISH] + [b"\xff\xfe", b"\x80", b"PAR1", b"PK\x03\x04", b"\x1f\x8b", b"\xc3\x28"]
+PIECES = [piece.encode() for piece in RUBBISH] + [
+    b"\xff\xfe",
+    b"\x80",
+    b"PAR1",
+    b"PK\x03\x04",
+    b"\x1f\x8b",
+    b"\xc3\x28",
+]
 CELLS = st.one_of(st.sampled_from(RUBBISH), st.text(max_size=12))
 
 

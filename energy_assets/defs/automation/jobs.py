@@ -1,6 +1,8 @@
 """What is run: loading, the whole day, the weekly training, a backtest. And what happens when a step fails."""
 
+import http.client
 import json
+import urllib.error
 import urllib.request
 
 import dagster as dg
@@ -30,13 +32,27 @@ def report_failure(context: dg.HookContext) -> None:
     with log.open("a", encoding="utf-8") as opened:
         opened.write(line + "\n")
     if settings.webhook_url:
-        request = urllib.request.Request(
-            settings.webhook_url, data=line.encode(), headers={"Content-Type": "application/json"}
-        )
-        try:
-            urllib.request.urlopen(request, timeout=10).close()
-        except OSError as failed:  # a webhook that is down must not hide the failure itself
-            context.log.warning(f"ENERGY_WEBHOOK_URL could not be reached: {failed}")
+        unsent = _post(settings.webhook_url.get_secret_value(), line)
+        if unsent:
+            context.log.warning(f"ENERGY_WEBHOOK_URL: {unsent}")
+
+
+def _post(url: str, line: str) -> str | None:
+    """Sends a line of JSON; says what went wrong, and never the address, which is a secret.
+
+    A webhook that is down must not hide the failure that it was to tell of.
+    """
+    if not url.lower().startswith(("http://", "https://")):
+        return "an address that begins with https:// or http:// is expected; nothing was posted"
+    try:
+        request = urllib.request.Request(url, data=line.encode(), headers={"Content-Type": "application/json"})
+        urllib.request.urlopen(request, timeout=10).close()
+    except urllib.error.HTTPError as refused:
+        return f"answered with status {refused.code}"
+    except (OSError, ValueError, http.client.HTTPException) as failed:
+        reason = getattr(failed, "reason", None)
+        return f"could not be reached ({reason if isinstance(reason, OSError) else type(failed).__name__})"
+    return None
 
 
 def build_jobs() -> dict[str, object]:

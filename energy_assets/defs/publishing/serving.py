@@ -8,6 +8,7 @@ import dagster as dg
 from energy_assets.defs.resources import POOL, WarehouseResource
 from energy_assets.defs.transformation.dbt_models import morning_freshness
 from energy_assets.warehouse import current_manifest, fingerprints, publish
+from energy_assets.warehouse.connection import quoted
 from energy_assets.warehouse.publishing import SCHEMAS
 
 KEY = dg.AssetKey(["serving", "energy"])
@@ -42,7 +43,7 @@ def build_serving(published: Iterable[dg.AssetKey], timezone: str) -> dg.AssetsD
         before = current_manifest(settings.serving)
         manifest = publish(energy.warehouse, settings.serving, now=energy.now())
         with energy.warehouse.connect(read_only=True) as con:
-            con.execute(f"ATTACH '{settings.serving / 'energy.duckdb'}' AS published (READ_ONLY)")
+            con.execute(f"ATTACH '{quoted(settings.serving / 'energy.duckdb')}' AS published (READ_ONLY)")
             working = fingerprints(con, SCHEMAS)
             con.execute("USE published")
             differs = [name for name, mark in fingerprints(con, SCHEMAS).items() if working.get(name) != mark]
