@@ -179,7 +179,12 @@ def _copy_others(settings: Settings, inside: Path) -> dict[str, str]:
 
 def _copy_file(source: Path, target: Path, *, sqlite: bool) -> None:
     if sqlite and source.suffix == ".db":  # SQLite's own way to copy a file that is being written
-        with closing(sqlite3.connect(source)) as there, closing(sqlite3.connect(target)) as here:
+        # where nobody can write, SQLite cannot make the files by which it keeps writers apart, and needs none
+        how = "" if os.access(source, os.W_OK) else "?immutable=1"
+        with (
+            closing(sqlite3.connect(f"{source.as_uri()}{how}", uri=True)) as there,
+            closing(sqlite3.connect(target)) as here,
+        ):
             there.backup(here)
         return
     with suppress(FileNotFoundError):  # a partial file that has got its name since the folder was listed

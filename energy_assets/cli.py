@@ -214,8 +214,8 @@ def _repair(settings: Settings) -> None:
     try:
         for done in repair(settings):
             click.echo(f"mend  {done}")
-    except (RunError, WarehouseBusyError) as error:
-        raise click.ClickException(str(error)) from None
+    except (RunError, WarehouseBusyError, OSError) as error:
+        raise click.ClickException(f"{error}; what is mended so far stays so") from None
 
 
 def _use(warehouse: Path) -> None:

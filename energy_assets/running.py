@@ -12,12 +12,16 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
+
+import duckdb
 
 from energy_assets.config import ConfigError, load_config
 from energy_assets.dbt import DbtError, ensure_manifest
 from energy_assets.settings import PROJECT_ROOT, Settings
+from energy_assets.warehouse import Warehouse, WarehouseBusyError
 
 WORKSPACE = PROJECT_ROOT / "workspace.yaml"
 
@@ -40,6 +44,7 @@ def run_warehouse(issue_date: date | None, until: date | None = None, *, retrain
     from energy_assets.defs.launching import LaunchError, launch
 
     with one_at_a_time(settings):
+        _expect_openable(settings)
         try:
             return launch(settings, issue_date, until, retrain=retrain, say=_say)
         except LaunchError as error:
@@ -60,6 +65,7 @@ def backtest_warehouse(question: Mapping[str, object]) -> dict[str, str]:
     from energy_assets.defs.launching import LaunchError, launch_backtest
 
     with one_at_a_time(settings):
+        _expect_openable(settings)
         try:
             return launch_backtest(settings, question, say=_say)
         except LaunchError as error:
@@ -94,6 +100,10 @@ def prepare(settings: Settings) -> None:
         load_config(settings.sources_file)
     except ConfigError as error:
         raise RunError(str(error)) from None
+    if not os.access(settings.folder, os.W_OK):
+        raise RunError(
+            f"{settings.folder} cannot be written; get write access, or copy the folder to where you have it"
+        )
     os.environ.setdefault("DO_NOT_TRACK", "1")
     os.environ["ENERGY_WAREHOUSE"] = str(settings.folder)
     os.environ["DAGSTER_HOME"] = str(settings.dagster_home)
@@ -124,6 +134,20 @@ def one_at_a_time(settings: Settings) -> Iterator[None]:
         lock.write(str(os.getpid()))
         lock.flush()
         yield
+
+
+def _expect_openable(settings: Settings) -> None:
+    """Says that the working file is damaged before a run fails in its first step, three times, with DuckDB's words."""
+    try:
+        with replace(Warehouse.of(settings), patience_s=0).connect(read_only=True):
+            pass
+    except (FileNotFoundError, WarehouseBusyError):
+        return  # nothing is loaded yet; or another program reads, and the run waits for it
+    except duckdb.Error as error:
+        raise RunError(
+            f"{settings.database} is damaged ({str(error).splitlines()[0]}). `energy-assets doctor --repair` mends it; "
+            "`energy-assets restore` brings a backup back"
+        ) from None
 
 
 def _say(message: str) -> None:

@@ -1,5 +1,6 @@
 """Jobs launched in this process, for the command line and the tests."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 
@@ -14,6 +15,16 @@ from energy_assets.defs.issues import PARTITION, RANGE_END, RANGE_START, Issues,
 from energy_assets.schedule import latest_issue_date
 from energy_assets.settings import Settings
 from energy_assets.warehouse import Warehouse
+
+# What helps where the machine and not the program is at fault, by the words of its libraries.
+REMEDIES = {
+    "Corrupt database file|Could not read enough bytes|not a valid DuckDB database": (
+        "a file of the warehouse is damaged: `energy-assets doctor --repair` finds and mends it."
+    ),
+    "No space left|disk is full|Could not write (all )?bytes": "the disk is full: free some, then run again.",
+    "Read-only file system|Permission denied": "the folder cannot be written: get write access, then run again.",
+    "Out of Memory|out of memory|MemoryError": "memory ran out: raise ENERGY_MEMORY_LIMIT, or set ENERGY_THREADS=1.",
+}
 
 
 class LaunchError(RuntimeError):
@@ -172,9 +183,12 @@ def _tags(first: date, last: date) -> dict[str, str]:
 
 def _expect_success(result: dg.ExecuteInProcessResult | dg.JobExecutionResult) -> Sequence[dg.DagsterEvent]:
     if not result.success:
-        failed = [e.step_key for e in result.all_events if e.is_step_failure]
+        failed = [e for e in result.all_events if e.is_step_failure]
+        names = ", ".join(str(e.step_key) for e in failed) or "set-up"
+        errors = "".join(e.step_failure_data.error.to_string() for e in failed if e.step_failure_data.error)
+        advice = [remedy for words, remedy in REMEDIES.items() if re.search(words, errors)]
         raise LaunchError(
-            f"{result.dagster_run.job_name}: failed in {', '.join(map(str, failed)) or 'set-up'}; what stood before "
-            f"stands as it was. Run {result.run_id} in the UI (`make ui`) has the details; running again goes on."
+            f"{result.dagster_run.job_name}: failed in {names}; what stood before stands as it was. Run "
+            f"{result.run_id} in the UI (`make ui`) has the details; {' '.join(advice) or 'running again goes on.'}"
         )
     return result.all_events

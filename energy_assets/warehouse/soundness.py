@@ -94,8 +94,10 @@ def damaged_run_stores(dagster_home: Path) -> Iterator[Path]:
                 sound = con.execute("PRAGMA quick_check").fetchone() == ("ok",)
             finally:
                 con.close()
-        except sqlite3.DatabaseError as error:
-            sound = "locked" in str(error)
+        except sqlite3.OperationalError:
+            continue  # held by a run, or in a folder that cannot be written: nothing is known of it
+        except sqlite3.DatabaseError:
+            sound = False
         if not sound:
             yield file
 
