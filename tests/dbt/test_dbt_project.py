@@ -233,7 +233,7 @@ def test_late_data_mend_the_past_as_if_they_had_always_been_there(
     assert differences(mended, fresh, ("intermediate", "marts", "features", "reporting")) == {}
     # the comparison would pass on a run that ignored the late rows on both sides
     changed = differences(repeated, mended, ("intermediate", "marts", "features"))
-    assert {"intermediate.int_demand_versions", "marts.fct_demand_hourly", "marts.fct_demand_interval"} <= set(changed)
+    assert {"intermediate.int_demand_replayed", "marts.fct_demand_hourly", "marts.fct_demand_interval"} <= set(changed)
     assert {"marts.fct_demand_daily", "marts.fct_telemetry_15min", "features.feat_demand_day_ahead"} <= set(changed)
 
 

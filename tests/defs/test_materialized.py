@@ -69,7 +69,7 @@ def test_every_table_shows_its_columns(metadata: dict[str, dict[str, Any]], defi
 @pytest.mark.parametrize(
     ("key", "column", "comes_from"),
     [
-        ("marts/fct_demand_hourly", "demand_kwh", "intermediate/int_demand_versions"),
+        ("marts/fct_demand_hourly", "demand_kwh", "intermediate/int_demand_replayed"),
         ("marts/fct_demand_daily", "demand_kwh", "marts/fct_demand_hourly"),
         ("features/feat_demand_day_ahead", "demand_lag_7d_kwh", "intermediate/int_demand_versions"),
     ],
