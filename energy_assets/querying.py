@@ -7,7 +7,11 @@ import duckdb
 from energy_assets.settings import Settings
 
 # A read-only file keeps nobody from writing another one with COPY, or from reading whatever the process may read.
-ALONE = {"enable_external_access": False, "autoinstall_known_extensions": False, "autoload_known_extensions": False}
+ALONE: dict[str, str | bool | int | float | list[str]] = {
+    "enable_external_access": False,
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+}
 
 
 class QueryError(ValueError):

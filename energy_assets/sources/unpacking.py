@@ -84,7 +84,7 @@ def _grown(packed_bytes: int, bounds: Bounds) -> int:
 def _only_member(packed: bytes, file: SourceFile) -> bytes:
     try:
         with zipfile.ZipFile(io.BytesIO(packed)) as archive:
-            members = [n for n in archive.namelist() if not n.endswith("/") and "__MACOSX" not in n and "/." not in n]
+            members = [n for n in archive.namelist() if not (n.endswith("/") or "__MACOSX" in n or _hidden(n))]
             if len(members) == 1:
                 return _bounded(lambda: archive.open(members[0]), len(packed), file)
     except SourceError:
@@ -96,6 +96,11 @@ def _only_member(packed: bytes, file: SourceFile) -> bytes:
         f"{file.path}: one file inside is expected, there are {len(members)}: {', '.join(members[:5])}. Unpack it and "
         "name the files with a glob.",
     )
+
+
+def _hidden(member: str) -> bool:
+    name = member.rpartition("/")[2]
+    return name.startswith(".") and not name.startswith("..")
 
 
 def _bounded(opening: Callable[[], IO[bytes] | gzip.GzipFile], packed_bytes: int, file: SourceFile) -> bytes:
