@@ -11,6 +11,8 @@ from typing import Any
 
 import polars as pl
 
+from energy_assets.contracts.keys import any_shared
+
 POLARS_TYPES: dict[str, Any] = {
     "VARCHAR": pl.String,
     "DOUBLE": pl.Float64,
@@ -128,7 +130,8 @@ class Table:
                 row = values.is_null().arg_max()
                 raise ContractError(f"{self.qualified}.{column.name}: null in row {row}, a value is expected")
             if column.allowed:
-                wrong = values.drop_nulls().unique().filter(~values.drop_nulls().unique().is_in(list(column.allowed)))
+                said = values.drop_nulls().unique()
+                wrong = said.filter(~said.is_in(list(column.allowed)))
                 if len(wrong):
                     raise ContractError(
                         f"{self.qualified}.{column.name}: {wrong.to_list()[:5]} given, "
@@ -136,13 +139,12 @@ class Table:
                     )
             if column.type == "DOUBLE" and values.is_nan().any():
                 raise ContractError(f"{self.qualified}.{column.name}: NaN given, a number or null expected")
-        if self.key and frame.height:
+        if self.key and frame.height and any_shared(frame, self.key):
             doubled = frame.filter(frame.select(self.key).is_duplicated())
-            if doubled.height:
-                raise ContractError(
-                    f"{self.qualified}: {doubled.height} rows share a key {self.key}, the first is "
-                    f"{doubled.select(self.key).row(0)}"
-                )
+            raise ContractError(
+                f"{self.qualified}: {doubled.height} rows share a key {self.key}, the first is "
+                f"{doubled.select(self.key).row(0)}"
+            )
 
 
 def _castable(given: Any, wanted: Any) -> bool:

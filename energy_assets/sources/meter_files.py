@@ -25,7 +25,7 @@ from energy_assets.sources.parts import parquet_parts
 from energy_assets.sources.readings import READINGS, Reading, finish_readings, meter_tables
 from energy_assets.sources.register import register_to_intervals
 from energy_assets.sources.sieve import Sieve
-from energy_assets.sources.tabular import CELL, TableRows, own_names, read_table, table_rows
+from energy_assets.sources.tabular import CELL, TableRows, check_cells, own_names, read_table, table_rows
 from energy_assets.sources.timestamps import (
     local_time,
     place_in_time,
@@ -75,6 +75,8 @@ def _described(source: MeterFiles) -> list[str]:
 def _read(source: MeterFiles, reading: Reading, table: TableRows) -> Batch:
     c = source.columns
     own = {"_stamp": c.timestamp, "_meter": c.meter_id, "_value": c.value, "_quality": c.quality, "_known": c.known_at}
+    if source.layout == "wide":
+        check_cells(table.frame.columns, _described(source), reading.file.path)
     sieve = Sieve(own_names(table.frame, own, with_cells=source.layout == "wide"), READINGS, table.rejected)
     _name_meters(sieve, source)
     _place_in_time(sieve, source, source.timezone or reading.market.timezone)
@@ -106,15 +108,19 @@ def _name_meters(sieve: Sieve, source: MeterFiles) -> None:
     if source.columns.meter_id is None:
         sieve.frame = sieve.frame.with_columns(meter_id=pl.lit(source.meter_id))
         return
-    given = pl.col("_meter").cast(pl.String).str.strip_chars()
+    given = pl.col("_meter").cast(pl.String)
+    name = given.str.strip_chars()
+    nobody = name.is_null() | name.is_in([n for n in source.null_values if n != "-"])
+    # There are few meters and many rows: where all ids are as they should be, no row needs a look.
+    if not sieve.frame.select(pl.col("_meter").unique()).select((nobody | (name != given)).any()).item():
+        sieve.frame = sieve.frame.with_columns(
+            meter_id=pl.lit(source.meter_id_prefix) + given if source.meter_id_prefix else given
+        )
+        return
     sieve.set_aside(
-        given.is_null() | given.is_in([n for n in source.null_values if n != "-"]),
-        reason="no_meter",
-        message="the id of a meter is expected",
-        column=source.columns.meter_id,
-        raw="_meter",
+        nobody, reason="no_meter", message="the id of a meter is expected", column=source.columns.meter_id, raw="_meter"
     )
-    sieve.frame = sieve.frame.with_columns(meter_id=pl.lit(source.meter_id_prefix) + given)
+    sieve.frame = sieve.frame.with_columns(meter_id=pl.lit(source.meter_id_prefix) + name)
 
 
 def _place_in_time(sieve: Sieve, source: MeterFiles, zone: str) -> None:
@@ -129,13 +135,16 @@ def _place_in_time(sieve: Sieve, source: MeterFiles, zone: str) -> None:
     set_aside_nonexistent(sieve, "at", "_stamp", column, zone)
     local = local_time(pl.col("at"), zone)
     minutes = source.interval_minutes
-    sieve.set_aside(
-        local.dt.truncate(f"{minutes}m") != local,
-        reason="off_grid",
-        message=f"a multiple of {minutes} minutes past the hour is expected, as `interval_minutes` says",
-        column=column,
-        raw="_stamp",
-    )
+    off_grid = local.dt.truncate(f"{minutes}m") != local
+    # The same times stand in the rows of many meters.
+    if sieve.frame.select(pl.col("at").unique()).select(off_grid.any()).item():
+        sieve.set_aside(
+            off_grid,
+            reason="off_grid",
+            message=f"a multiple of {minutes} minutes past the hour is expected, as `interval_minutes` says",
+            column=column,
+            raw="_stamp",
+        )
     if source.columns.known_at:
         place_in_time(sieve, "known_at_utc", "_known", zone, column=source.columns.known_at)
 

@@ -17,36 +17,34 @@ from pathlib import Path
 import polars as pl
 
 from energy_assets.sources.base import REJECTED_SCHEMA
-from energy_assets.sources.tabular import TableRows, check_columns, check_rows, readable
+from energy_assets.sources.tabular import TableRows, check_columns, check_rows, plain_values, readable
 
-PART_ROWS = 1_000_000  # some 200 MB at work
+PART_ROWS = 2_500_000  # some 500 MB at work; smaller parts leave DuckDB many incomplete row groups to mend
 COUNTED = "row of the file, counted"  # a name that no column of a file has
 
 
-def parquet_parts(
-    content: bytes, path: Path, expected: Sequence[str], meter: str, most: int = PART_ROWS
-) -> Iterator[TableRows]:
-    """The rows of a Parquet file, in one piece if they are few, else in parts of whole meters.
+def parquet_parts(content: bytes, path: Path, expected: Sequence[str], meter: str) -> Iterator[TableRows]:
+    """The rows of a Parquet file, in one piece if they are few, else some `PART_ROWS` of whole meters at a time.
 
     Args:
         content: the file's bytes.
         path: for messages.
         expected: columns that must be there; no others are read.
         meter: the column of those that says whose a row is.
-        most: rows of a part, as far as single meters allow.
 
     Raises:
         SourceError: as `tabular.read_table`.
     """
     with readable(path):
         table = pl.scan_parquet(io.BytesIO(content), row_index_name=COUNTED, row_index_offset=1)
-        names = table.collect_schema().names()[1:]
-    check_columns(names, expected, path)
+        schema = table.collect_schema()
+    check_columns(schema.names()[1:], expected, path)
+    table = table.with_columns(plain_values(schema, expected, path))
     with readable(path):
         rows = table.select(pl.len()).collect().item()
     check_rows(rows, path)
     with readable(path):
-        cuts = _cuts(table, meter, most) if rows > most else [pl.lit(value=True)]
+        cuts = _cuts(table, meter) if rows > PART_ROWS else [pl.lit(value=True)]
     wanted = [pl.col(COUNTED).cast(pl.Int64).alias("file_row"), *(pl.col(c) for c in dict.fromkeys(expected))]
     for cut in cuts:
         with readable(path):
@@ -54,7 +52,7 @@ def parquet_parts(
         yield TableRows(frame, frame.height, pl.DataFrame(schema=REJECTED_SCHEMA), frame["file_row"])
 
 
-def _cuts(table: pl.LazyFrame, meter: str, most: int) -> list[pl.Expr]:
+def _cuts(table: pl.LazyFrame, meter: str) -> list[pl.Expr]:
     """Conditions that each row meets one of: ranges of ids, from the counts of rows per meter."""
     kind = table.collect_schema()[meter]
     given = pl.col(meter) if kind == pl.String or kind.is_integer() else pl.col(meter).cast(pl.String)
@@ -63,10 +61,10 @@ def _cuts(table: pl.LazyFrame, meter: str, most: int) -> list[pl.Expr]:
     counts = counts.with_columns(name=pl.col("given").cast(pl.String).str.strip_chars())
     plain = counts.select((pl.col("name") == pl.col("given").cast(pl.String)).all()).item()
     counts = counts.sort("given" if plain else "name", "given", nulls_last=True)
-    before = (pl.col("rows").cum_sum() - pl.col("rows")) // most
-    counts = counts.with_columns(part=before.first().over("name"))
+    counts = counts.with_columns(part=(pl.col("rows").cum_sum() - pl.col("rows")) // PART_ROWS)
+    counts = counts.with_columns(pl.col("part").first().over("name"))
     cuts = []
     for ids in counts.drop_nulls("given").partition_by("part", maintain_order=True):
-        within = given.is_between(ids["given"].min(), ids["given"].max())
+        within = given.is_between(pl.lit(ids["given"].min()), pl.lit(ids["given"].max()))
         cuts.append(within if plain else within & given.is_in(ids["given"].implode()))
     return cuts if counts["given"].null_count() == 0 else [*cuts, given.is_null()]

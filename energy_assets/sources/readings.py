@@ -117,8 +117,9 @@ def meter_tables(
         market: the default of zone and country.
         also: meters without readings.
     """
-    minutes = (pl.col("interval_end_utc") - pl.col("interval_start_utc")).dt.total_minutes().min()
-    shortest = dict(readings.group_by("meter_id").agg(minutes.alias("minutes")).iter_rows())
+    length = (pl.col("interval_end_utc") - pl.col("interval_start_utc")).min()
+    lengths = readings.group_by("meter_id").agg(length.alias("length"))
+    shortest = dict(lengths.select("meter_id", pl.col("length").dt.total_minutes()).iter_rows())
     details = {m: source.meters.get(m, MeterDetails()) for m in sorted({*shortest, *also})}
     rows: list[dict[str, Any]] = [
         {

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from energy_assets.contracts.keys import any_shared
 from energy_assets.sources.base import REJECTED_SCHEMA
 
 
@@ -80,7 +81,7 @@ class Sieve:
 
         `same` names the columns in which an identical row equals the first; `message` says what a key is.
         """
-        if not self.frame.select(key).is_duplicated().any():
+        if not any_shared(self.frame, key):
             return
         self.frame = self.frame.with_columns(
             _repeat=pl.int_range(pl.len()).over(key) > 0,
