@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -24,6 +25,7 @@ from energy_assets.settings import PROJECT_ROOT, Settings
 from energy_assets.warehouse import Warehouse, WarehouseBusyError
 
 WORKSPACE = PROJECT_ROOT / "workspace.yaml"
+NO_ROOM = 2_000_000  # bytes: under this nothing can be written down, not even that a run has failed
 
 
 class RunError(RuntimeError):
@@ -43,7 +45,7 @@ def run_warehouse(issue_date: date | None, until: date | None = None, *, retrain
     prepare(settings)
     from energy_assets.defs.launching import LaunchError, launch
 
-    with one_at_a_time(settings):
+    with one_at_a_time(settings), _full_disk_told(settings):
         _expect_openable(settings)
         try:
             return launch(settings, issue_date, until, retrain=retrain, say=_say)
@@ -64,7 +66,7 @@ def backtest_warehouse(question: Mapping[str, object]) -> dict[str, str]:
     prepare(settings)
     from energy_assets.defs.launching import LaunchError, launch_backtest
 
-    with one_at_a_time(settings):
+    with one_at_a_time(settings), _full_disk_told(settings):
         _expect_openable(settings)
         try:
             return launch_backtest(settings, question, say=_say)
@@ -134,6 +136,28 @@ def one_at_a_time(settings: Settings) -> Iterator[None]:
         lock.write(str(os.getpid()))
         lock.flush()
         yield
+
+
+@contextmanager
+def _full_disk_told(settings: Settings) -> Iterator[None]:
+    """One message for a full disk, whichever library meets it and whatever it calls it.
+
+    Raises:
+        RunError: the disk is full before the run, or is after it has failed.
+    """
+
+    def full() -> bool:
+        return shutil.disk_usage(settings.folder).free < NO_ROOM
+
+    said = f"the disk of {settings.folder} is full: free some and run again, which goes on from what stands"
+    if full():
+        raise RunError(said)
+    try:
+        yield
+    except Exception as error:
+        if full():
+            raise RunError(f"{said} ({type(error).__name__}: {str(error).splitlines()[0]})") from error
+        raise
 
 
 def _expect_openable(settings: Settings) -> None:
