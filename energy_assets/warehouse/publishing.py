@@ -1,7 +1,8 @@
-"""The copy that others read: DuckDB and Parquet, whole or not there.
+"""The copy that others read: DuckDB and Parquet, whole or not there, at the cost of what changed.
 
-Belongs here: building `.published/<id>` and switching `serving` to it. The id is made of the tables' content, so
-publishing the same content again changes nothing. Readers keep what they have opened: the last two copies stay.
+Belongs here: building `.published/<id>` and switching `serving` to it. Does not belong here: what is written into it
+(`published_copy`). The id is made of the tables' content, so publishing the same content again changes nothing. Readers
+keep what they have opened: the last two publications stay.
 """
 
 from __future__ import annotations
@@ -15,19 +16,33 @@ from datetime import datetime
 from pathlib import Path
 
 import duckdb
+import psutil
 
-from energy_assets.warehouse.connection import Warehouse, first_row, quoted
-from energy_assets.warehouse.fingerprint import content_columns, fingerprints
+from energy_assets.warehouse.connection import Warehouse, attach, first_row
+from energy_assets.warehouse.fingerprint import fingerprints
+from energy_assets.warehouse.published_copy import (
+    Content,
+    bring_up_to_date,
+    contents,
+    is_slack,
+    mostly_new,
+    write_parquet,
+)  # fmt: skip
 
 SCHEMAS = ("marts", "features", "forecasts", "flexibility", "monitoring", "reporting")
-# Parquet of a fact is cut by month of the first of these columns that it has, so that old months are written once.
-MONTH_COLUMNS = ("interval_start_utc", "valid_at_utc", "local_date")
-LARGE_ROWS = 50_000
+FILE = "energy.duckdb"
+
+
+class PublicationError(RuntimeError):
+    """What was written is not what the working file holds. Nothing was switched; the message names the tables."""
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a publication holds. `known_until_utc` is the newest instant that any published row was known at."""
+    """What a publication holds. `known_until_utc` is the newest instant that any published row was known at.
+
+    `built_from` is the publication whose DuckDB file was brought up to date; None: the file was written anew.
+    """
 
     id: str
     published_at_utc: str
@@ -35,6 +50,7 @@ class Manifest:
     duckdb_version: str
     tables: dict[str, dict[str, object]]
     files: dict[str, dict[str, object]]
+    built_from: str | None = None
 
 
 def current_manifest(serving: Path) -> Manifest | None:
@@ -49,39 +65,135 @@ def publish(warehouse: Warehouse, serving: Path, *, now: datetime) -> Manifest:
     """Publishes the tables that people read and returns the manifest.
 
     The new copy is built beside the old one and `serving` is switched to it by one `os.replace`: a reader sees the old
-    state or the new one. A copy that was being built when a run was killed is removed.
+    state or the new one. A copy that was being built when a run was killed is removed. Where an earlier copy cannot be
+    brought up to date, because it is damaged or not what its manifest says, a new one is written.
+
+    Raises:
+        PublicationError: a copy that was written anew differs from the working file.
     """
+    try:
+        return _publish(warehouse, serving, now, anew=False)
+    except (duckdb.Error, PublicationError):
+        return _publish(warehouse, serving, now, anew=True)
+
+
+def differing_tables(serving: Path, manifest: Manifest) -> list[str]:
+    """Tables of the published file whose content is not what the manifest says: every row is read."""
+    with duckdb.connect(str(serving / FILE), read_only=True) as con:
+        con.execute("SET TimeZone='UTC'")
+        found = fingerprints(con, SCHEMAS)
+    said = {name: entry["fingerprint"] for name, entry in manifest.tables.items()}
+    return sorted(name for name in said.keys() | found.keys() if said.get(name) != found.get(name))
+
+
+def _publish(warehouse: Warehouse, serving: Path, now: datetime, *, anew: bool) -> Manifest:
     store = serving.parent / ".published"
     store.mkdir(parents=True, exist_ok=True)
     for left in store.glob("tmp-*"):
         shutil.rmtree(left)
-    old = current_manifest(serving)
-    with warehouse.connect(read_only=True) as con:
-        content = fingerprints(con, SCHEMAS)
-        known_until = _known_until(con)
-    identity = hashlib.sha256(json.dumps([content, known_until], sort_keys=True).encode()).hexdigest()[:16]
-    if old is not None and old.id == identity:
-        return old
-    target = store / identity
-    building = store / f"tmp-{identity}"
-    building.mkdir()
+    old = _readable_manifest(serving)
     previous = serving.resolve() if old is not None else None
-    with warehouse.copying(building / "energy.duckdb") as con:
-        _copy_database(con, list(content))
-        months = _write_parquet(con, list(content), building / "parquet", previous, old)
-    tables = {
-        name: {"rows": int(mark.split(":")[0]), "fingerprint": mark, "parts": months[name]}
-        for name, mark in content.items()
-    }
-    files = {str(p.relative_to(building)): {"sha256": _sha256(p), "bytes": p.stat().st_size} for p in _files(building)}
-    manifest = Manifest(identity, now.isoformat(), known_until, duckdb.__version__, tables, files)
-    (building / "manifest.json").write_text(json.dumps(asdict(manifest), indent=1, sort_keys=True) + "\n")
+    with warehouse.beside() as con:
+        wanted = contents(con, SCHEMAS)
+        tables = {name: content.entry for name, content in wanted.items()}
+        known_until = _known_until(con)
+        identity = _identity(tables, known_until)
+        if old is not None and old.id == identity:
+            return old
+        building = store / f"tmp-{identity}"
+        origin = None if anew or previous is None else _earlier_copy(con, store, previous, wanted, building)
+        if origin is None:
+            _new_copy(con, building)
+        differ = bring_up_to_date(con, wanted, origin.tables if origin else {})
+        if origin is not None and is_slack(con):
+            origin = None
+            _new_copy(con, building)
+            differ = bring_up_to_date(con, wanted, {})
+        if differ:
+            raise PublicationError(f"not as in the working file: {', '.join(differ)}; nothing was published")
+        linked = write_parquet(
+            con, wanted, building / "parquet", old.tables if old else {}, previous / "parquet" if previous else None
+        )
+    files = _described_files(building, linked, old)
+    manifest = Manifest(
+        identity, now.isoformat(), known_until, duckdb.__version__, tables, files, origin.id if origin else None
+    )
+    with (building / "manifest.json").open("w") as written:
+        written.write(json.dumps(asdict(manifest), indent=1, sort_keys=True) + "\n")
+        os.fsync(written.fileno())
+    target = store / identity
     if target.exists():  # the content of an earlier publication again, e.g. after a replay was taken back
         shutil.rmtree(target)
     building.replace(target)
     _switch(serving, target)
     _forget_old(store, {target, previous} if previous else {target})
     return manifest
+
+
+def _identity(tables: dict[str, dict[str, object]], known_until: str | None) -> str:
+    content = {name: [entry["fingerprint"], entry["columns"]] for name, entry in tables.items()}
+    return hashlib.sha256(json.dumps([content, known_until], sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _earlier_copy(
+    con: duckdb.DuckDBPyConnection, store: Path, previous: Path, wanted: dict[str, Content], building: Path
+) -> Manifest | None:
+    """The building site with an earlier publication's file, attached as `target`; the manifest of what it holds.
+
+    The publication before the last would go away anyway: its folder becomes the site if nobody reads it, and the cost
+    is that of what changed since. Else the last one's file is copied. None: neither is whole and worth it.
+    """
+    for folder in store.iterdir():
+        manifest = _worth_keeping(folder, wanted)
+        if folder == previous or manifest is None or not _is_ours_alone(folder / FILE):
+            continue
+        folder.rename(building)  # whoever looks for it by its name finds it no more; who has it open holds a lock
+        try:
+            attach(con, building / FILE, "target")
+        except duckdb.IOException:
+            building.rename(folder)
+            continue
+        shutil.rmtree(building / "parquet")
+        (building / "manifest.json").unlink()
+        return manifest
+    last = _worth_keeping(previous, wanted)
+    if last is None:
+        return None
+    building.mkdir()
+    shutil.copyfile(previous / FILE, building / FILE)
+    attach(con, building / FILE, "target")
+    return last
+
+
+def _worth_keeping(folder: Path, wanted: dict[str, Content]) -> Manifest | None:
+    """The manifest of a publication whose file has most of what is wanted and is as it was written."""
+    manifest = _readable_manifest(folder)
+    if manifest is None or mostly_new(wanted, manifest.tables):
+        return None
+    file = folder / FILE
+    return manifest if file.exists() and _described(file) == manifest.files.get(FILE) else None
+
+
+def _readable_manifest(folder: Path) -> Manifest | None:
+    """The manifest; None too where it is damaged, so that what it stood for is written anew."""
+    try:
+        return current_manifest(folder)
+    except (ValueError, TypeError):
+        return None
+
+
+def _new_copy(con: duckdb.DuckDBPyConnection, building: Path) -> None:
+    """The building site with an empty file, attached as `target`."""
+    con.execute("DETACH DATABASE IF EXISTS target")
+    building.mkdir(exist_ok=True)
+    (building / FILE).unlink(missing_ok=True)
+    attach(con, building / FILE, "target")
+
+
+def _is_ours_alone(file: Path) -> bool:
+    """Whether a file has no second name, and is not open in this process, whose own locks do not keep it out."""
+    real = os.path.realpath(file)
+    return file.stat().st_nlink == 1 and all(opened.path != real for opened in psutil.Process().open_files())
 
 
 def _switch(serving: Path, target: Path) -> None:
@@ -97,91 +209,19 @@ def _forget_old(store: Path, keep: set[Path]) -> None:
             shutil.rmtree(folder)
 
 
-def _copy_database(con: duckdb.DuckDBPyConnection, tables: list[str]) -> None:
-    """Copies table by table: DuckDB files never shrink, and this leaves the working file's free space behind."""
-    for schema in dict.fromkeys(name.split(".")[0] for name in tables):
-        con.execute(f'CREATE SCHEMA target."{schema}"')
-    for name in tables:
-        con.execute(f"CREATE TABLE target.{name} AS SELECT * FROM {name}")
-    for statement in _comments(con, tables):
-        con.execute(statement)
-    con.execute("CHECKPOINT target")
-
-
-def _comments(con: duckdb.DuckDBPyConnection, tables: list[str]) -> list[str]:
-    """CREATE TABLE AS drops descriptions; these statements bring them back."""
-    of_tables = con.execute(
-        """SELECT 'COMMENT ON TABLE target.' || name || ' IS ' || '''' || replace(comment, '''', '''''') || ''''
-        FROM (SELECT schema_name || '.' || table_name AS name, comment FROM duckdb_tables()
-              WHERE database_name = current_database()
-              UNION ALL
-              SELECT schema_name || '.' || view_name, comment FROM duckdb_views()
-              WHERE database_name = current_database())
-        WHERE comment IS NOT NULL AND list_contains(?, name)""",
-        [tables],
-    ).fetchall()
-    of_columns = con.execute(
-        """SELECT 'COMMENT ON COLUMN target.' || schema_name || '.' || table_name || '."' || column_name || '" IS '
-               || '''' || replace(comment, '''', '''''') || ''''
-        FROM duckdb_columns()
-        WHERE comment IS NOT NULL AND database_name = current_database()
-          AND list_contains(?, schema_name || '.' || table_name)""",
-        [tables],
-    ).fetchall()
-    return [sql for (sql,) in of_tables + of_columns]
-
-
-def _write_parquet(
-    con: duckdb.DuckDBPyConnection, tables: list[str], folder: Path, previous: Path | None, old: Manifest | None
-) -> dict[str, dict[str, str]]:
-    """One file per small table, one per month of a large one; unchanged files are linked, not written again.
-
-    Returns per table the fingerprint of each part.
-    """
-    parts: dict[str, dict[str, str]] = {}
-    for name in tables:
-        month = _month_expression(con, name)
-        columns = ", ".join(f'"{c}"' for c in content_columns(con, name))
-        marks = con.execute(
-            f"SELECT {month} AS part, count(*) || ':' || sum(hash({columns})::HUGEINT) FROM {name} "
-            "GROUP BY 1 ORDER BY 1"
-        ).fetchall() or [("all", "0:0")]
-        schema, table = name.split(".")
-        target = folder / schema / table
-        target.mkdir(parents=True)
-        known: object = old.tables.get(name, {}).get("parts", {}) if old else {}
-        for part, mark in marks:
-            file = target / f"{part}.parquet"
-            earlier = previous / "parquet" / schema / table / file.name if previous else None
-            if isinstance(known, dict) and known.get(part) == mark and earlier is not None and earlier.exists():
-                os.link(earlier, file)
-                continue
-            con.execute(
-                f"COPY (SELECT * FROM {name} WHERE {month} = '{part}' ORDER BY ALL) TO '{quoted(file)}' "
-                "(FORMAT parquet, COMPRESSION zstd)"
-            )
-        parts[name] = dict(marks)
-    return parts
-
-
-def _month_expression(con: duckdb.DuckDBPyConnection, name: str) -> str:
-    """SQL for the part a row belongs to: its month in a large fact, `all` elsewhere."""
-    column = next((c for c in MONTH_COLUMNS if c in content_columns(con, name)), None)
-    rows = first_row(con, f"SELECT count(*) FROM {name}")
-    if column is None or rows is None or rows[0] < LARGE_ROWS:
-        return "'all'"
-    return f"coalesce(strftime(\"{column}\", '%Y-%m'), 'none')"
-
-
 def _known_until(con: duckdb.DuckDBPyConnection) -> str | None:
     row = first_row(con, "SELECT strftime(max(known_at_utc), '%Y-%m-%dT%H:%M:%SZ') FROM raw.meter_readings")
     return row[0] if row else None
 
 
-def _files(folder: Path) -> list[Path]:
-    return sorted(p for p in folder.rglob("*") if p.is_file())
+def _described_files(building: Path, linked: set[Path], old: Manifest | None) -> dict[str, dict[str, object]]:
+    """Checksum and size of every file; those of a linked one are known."""
+    known = old.files if old else {}
+    names = {file: str(file.relative_to(building)) for file in sorted(building.rglob("*")) if file.is_file()}
+    return {name: known[name] if file in linked and name in known else _described(file) for file, name in names.items()}
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
+def _described(file: Path) -> dict[str, object]:
+    with file.open("rb") as opened:
+        os.fsync(opened.fileno())  # on the disk before a switch that names it
+        return {"sha256": hashlib.file_digest(opened, "sha256").hexdigest(), "bytes": os.fstat(opened.fileno()).st_size}

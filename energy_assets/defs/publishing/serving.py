@@ -31,7 +31,7 @@ def build_serving(published: Iterable[dg.AssetKey], timezone: str) -> dg.AssetsD
             dg.AssetCheckSpec(
                 "same_as_working_file",
                 asset=KEY,
-                description="Every published table has the content of the working file's.",
+                description="Every published table has the content that the working file's had, by its manifest.",
                 blocking=True,
             )
         ],
@@ -53,6 +53,7 @@ def build_serving(published: Iterable[dg.AssetKey], timezone: str) -> dg.AssetsD
                 "dagster/uri": str(settings.serving / "energy.duckdb"),
                 "publication": manifest.id,
                 "new_publication": before is None or before.id != manifest.id,
+                "built_from": manifest.built_from or "the working file",
                 "known_until": manifest.known_until_utc or "nothing",
                 "tables": len(rows),
                 "rows": sum(int(str(n)) for n in rows.values()),

@@ -182,7 +182,7 @@ def test_what_a_killed_publication_left_is_removed_and_readers_never_saw_it(
     def killed(*arguments: object) -> None:
         raise KilledError
 
-    for moment in ("_copy_database", "_write_parquet", "_switch", "_forget_old"):
+    for moment in ("_earlier_copy", "bring_up_to_date", "write_parquet", "_switch", "_forget_old"):
         with monkeypatch.context() as patch:
             patch.setattr(published_by, moment, killed)
             with pytest.raises(KilledError):

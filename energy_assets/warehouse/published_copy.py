@@ -1,0 +1,178 @@
+"""The tables that people read, brought up to date in a DuckDB file and in Parquet: only parts that changed are written.
+
+Belongs here: what differs from an earlier publication, and writing it. Does not belong here: where publications stand,
+which of them to start from and the switch (`publishing`). The connection reads the working file; the file to be brought
+up to date is attached to it as `target`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from energy_assets.warehouse.connection import first_row, quoted
+from energy_assets.warehouse.fingerprint import WHOLE, Layout, layout, marks, marks_again, tables_of, total
+
+# What a manifest says of a table: rows, fingerprint, columns as `name TYPE`, and the mark of each part.
+Entries = Mapping[str, Mapping[str, Any]]
+# DuckDB files never shrink: a file whose room is free to a third, and worth the work, is written anew.
+FREE_SHARE, FREE_BLOCKS = 1 / 3, 64  # blocks of 256 KiB
+
+
+@dataclass(frozen=True)
+class Content:
+    """A table of the working file as it has to be published."""
+
+    layout: Layout
+    marks: dict[str, str]
+
+    @property
+    def entry(self) -> dict[str, object]:
+        """What the manifest says of it."""
+        fingerprint = total(self.marks)
+        return {
+            "rows": int(fingerprint.split(":")[0]), "fingerprint": fingerprint,
+            "columns": [f"{name} {kind}" for name, kind in self.layout.columns], "parts": self.marks,
+        }  # fmt: skip
+
+    def rows(self, parts: Iterable[str]) -> int:
+        """Rows of these parts."""
+        return sum(int(self.marks[part].split(":")[0]) for part in parts)
+
+
+@dataclass(frozen=True)
+class Change:
+    """What a table needs to be up to date: all of it `anew`, or some parts written and others gone."""
+
+    content: Content
+    anew: bool
+    parts: tuple[str, ...]
+    gone: tuple[str, ...] = ()
+
+
+def contents(con: duckdb.DuckDBPyConnection, schemas: Iterable[str]) -> dict[str, Content]:
+    """Every table and view of the schemas, by qualified name: each is read once."""
+    layouts = [layout(con, name) for name in tables_of(con, schemas)]
+    return {of.table: Content(of, marks(con, of)) for of in layouts}
+
+
+def changes(wanted: Mapping[str, Content], before: Entries) -> dict[str, Change]:
+    """What differs from a publication that says this of its tables; all of a table whose columns are others."""
+    found = {}
+    for name, content in wanted.items():
+        entry = before.get(name, {})
+        known: Mapping[str, str] = entry.get("parts", {})
+        differ = tuple(part for part, mark in content.marks.items() if known.get(part) != mark)
+        gone = tuple(part for part in known if part not in content.marks)
+        if entry.get("columns") != content.entry["columns"] or WHOLE in (*differ, *gone):
+            found[name] = Change(content, True, tuple(content.marks))
+        else:
+            found[name] = Change(content, False, differ, gone)
+    return found
+
+
+def bring_up_to_date(con: duckdb.DuckDBPyConnection, wanted: Mapping[str, Content], before: Entries) -> list[str]:
+    """Writes into `target` what differs from `before`, which it holds; tables that are not as wanted afterwards.
+
+    One transaction, read again part by part before it counts: a target that was not what `before` says is found by its
+    rows.
+    """
+    needed = changes(wanted, before)
+    con.begin()
+    for name in before.keys() - wanted.keys():
+        con.execute(f"DROP TABLE target.{name}")
+    for schema in dict.fromkeys(name.split(".")[0] for name in wanted):
+        con.execute(f'CREATE SCHEMA IF NOT EXISTS target."{schema}"')
+    for name, change in needed.items():
+        of = change.content.layout
+        if change.anew:
+            con.execute(f"CREATE OR REPLACE TABLE target.{name} AS SELECT * FROM {name} LIMIT 0")
+        elif change.parts or change.gone:
+            old = " OR ".join(of.condition(part) for part in (*change.parts, *change.gone))
+            con.execute(f"DELETE FROM target.{name} WHERE {old}")
+        for part in change.parts:
+            con.execute(
+                f"INSERT INTO target.{name} SELECT * FROM {name} WHERE {of.condition(part)} ORDER BY {of.order}"
+            )
+    for statement in _comments(con):
+        con.execute(statement)
+    con.commit()
+    con.execute("CHECKPOINT target")
+    return [name for name, change in needed.items() if not _as_wanted(con, change)]
+
+
+def write_parquet(
+    con: duckdb.DuckDBPyConnection, wanted: Mapping[str, Content], folder: Path, before: Entries, previous: Path | None
+) -> set[Path]:
+    """One file per small table, one per month of a large one, out of `target`.
+
+    What `before` says as well is linked from the Parquet folder `previous`; returns the files that were.
+    """
+    linked = set()
+    for name, change in changes(wanted, before).items():
+        schema, table = name.split(".")
+        target = folder / schema / table
+        target.mkdir(parents=True)
+        for part in change.content.marks:
+            file = target / f"{part}.parquet"
+            earlier = previous / schema / table / file.name if previous else None
+            if part not in change.parts and earlier is not None and earlier.exists():
+                os.link(earlier, file)
+                linked.add(file)
+                continue
+            con.execute(  # in the order of storage, which is sorted
+                f"COPY (SELECT * FROM target.{name} WHERE {change.content.layout.condition(part)}) "
+                f"TO '{quoted(file)}' (FORMAT parquet, COMPRESSION zstd)"
+            )
+    return linked
+
+
+def mostly_new(wanted: Mapping[str, Content], before: Entries) -> bool:
+    """Whether more than half of all rows would be written: then a new file is quicker, and smaller."""
+    written = sum(change.content.rows(change.parts) for change in changes(wanted, before).values())
+    return 2 * written > sum(content.rows(content.marks) for content in wanted.values())
+
+
+def is_slack(con: duckdb.DuckDBPyConnection) -> bool:
+    """Whether so much of `target` is free that it should be written anew."""
+    row = first_row(con, "SELECT free_blocks, total_blocks FROM pragma_database_size() WHERE database_name = 'target'")
+    assert row is not None
+    free, blocks = row
+    return bool(free >= FREE_BLOCKS and free > FREE_SHARE * blocks)
+
+
+def _as_wanted(con: duckdb.DuckDBPyConnection, change: Change) -> bool:
+    content = change.content
+    row = first_row(con, f"SELECT count(*) FROM target.{content.layout.table}")
+    assert row is not None
+    written = {part: content.marks[part] for part in change.parts}
+    same = marks_again(con, content.layout, "target", change.parts) == written
+    return same and row[0] == content.rows(content.marks)
+
+
+def _comments(con: duckdb.DuckDBPyConnection) -> list[str]:
+    """CREATE TABLE AS drops descriptions; these statements bring those back that differ. A view becomes a table."""
+    found = con.execute(
+        """WITH comments AS (
+            SELECT database_name, 'TABLE target.' || schema_name || '.' || table_name AS subject, comment
+            FROM duckdb_tables()
+            UNION ALL
+            SELECT database_name, 'TABLE target.' || schema_name || '.' || view_name, comment FROM duckdb_views()
+            UNION ALL
+            SELECT database_name, 'COLUMN target.' || schema_name || '.' || table_name || '."' || column_name || '"',
+                comment
+            FROM duckdb_columns()
+        )
+        SELECT 'COMMENT ON ' || subject || ' IS '
+            || coalesce('''' || replace(ours.comment, '''', '''''') || '''', 'NULL')
+        FROM (FROM comments WHERE database_name = current_database()) AS ours
+        INNER JOIN (FROM comments WHERE database_name = 'target') AS theirs USING (subject)
+        WHERE ours.comment IS DISTINCT FROM theirs.comment
+        ORDER BY subject"""
+    ).fetchall()
+    return [sql for (sql,) in found]
