@@ -23,7 +23,7 @@ from energy_assets.contracts import TABLES
 from energy_assets.sources.base import Batch, SourceError
 from energy_assets.warehouse.connection import Warehouse
 from energy_assets.warehouse.corrections import write_batch
-from energy_assets.warehouse.ledger import enter_load, last_load, next_load_id, reject_file, write_rejected
+from energy_assets.warehouse.ledger import enter_load, last_load, last_loads, next_load_id, reject_file, write_rejected
 from energy_assets.warehouse.writes import ensure_tables
 
 
@@ -94,11 +94,12 @@ def _load_files(
         _fail(warehouse, source, source.path, error, received_at, report, progress)
         return
     bounds = sources.bounds(source, folder, config.files)
+    with warehouse.connect(read_only=True) as con:
+        known = last_loads(con, source.name)
     for path in paths:
         shown = str(path.relative_to(folder)) if path.is_relative_to(folder) else str(path)
         stat = path.stat()
-        with warehouse.connect(read_only=True) as con:
-            last = last_load(con, source.name, shown)
+        last = known.get(shown)
         same = last is not None and last["description_sha256"] == description
         if last is not None and same and (last["size_bytes"], last["modified_ns"]) == (stat.st_size, stat.st_mtime_ns):
             report.add(source.name, shown, "unchanged")

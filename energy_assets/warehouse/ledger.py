@@ -25,11 +25,16 @@ def next_load_id(con: duckdb.DuckDBPyConnection) -> int:
     return int(row[0])
 
 
+def last_loads(con: duckdb.DuckDBPyConnection, source: str) -> dict[str, dict[str, Any]]:
+    """The newest line of the ledger on each file of a source, by its path."""
+    newest = """SELECT * FROM raw.load_ledger WHERE source = ?
+        QUALIFY row_number() OVER (PARTITION BY path ORDER BY load_id DESC) = 1"""
+    return {line["path"]: line for line in fetch(con, newest, [source]).iter_rows(named=True)}
+
+
 def last_load(con: duckdb.DuckDBPyConnection, source: str, path: str) -> dict[str, Any] | None:
-    """The newest line of the ledger on a file; None if it was never loaded."""
-    newest = "SELECT * FROM raw.load_ledger WHERE source = ? AND path = ? ORDER BY load_id DESC LIMIT 1"
-    rows = fetch(con, newest, parameters=[source, path])
-    return rows.row(0, named=True) if rows.height else None
+    """The newest line of the ledger on one file; None if it was never loaded."""
+    return last_loads(con, source).get(path)
 
 
 def enter_load(
