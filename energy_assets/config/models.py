@@ -31,7 +31,9 @@ class Promotion(Strict):
 
     margin: float = Field(0.005, ge=0, lt=1, description="share by which the mean daily error has to be smaller")
     significance: float = Field(0.1, gt=0, le=0.5, description="highest p-value of the one-sided test of daily errors")
-    min_days: int = Field(7, ge=5, description="issue days that both have to have forecast and that have come true")
+    min_days: int = Field(
+        7, ge=5, le=364, description="issue days that both have to have forecast and that have come true"
+    )
     weeks: int = Field(4, ge=1, le=52, description="weeks before the decision that are looked at, and no earlier ones")
 
     @model_validator(mode="after")
@@ -47,7 +49,9 @@ class Forecast(Strict):
     """When forecasts are issued, what they learn from, and how they are judged."""
 
     issue_hour: int = Field(9, ge=0, le=23, description="local hour of the day before")
-    training_days: int = Field(1095, ge=14, description="issue days before a model's training that it may learn from")
+    training_days: int = Field(
+        1095, ge=14, le=36_500, description="issue days before a model's training that it may learn from"
+    )
     evaluation_weeks: int = Field(4, ge=1, le=104, description="weeks that the rolling-origin evaluation goes back")
     refit_weeks: int = Field(4, ge=1, le=52, description="weeks between two fits in that evaluation")
     own_interval: list[str] = Field(
@@ -56,8 +60,8 @@ class Forecast(Strict):
         "hour and divides it",
     )
     scenarios: int = Field(50, ge=10, le=1000, description="joint paths of each meter's next day that are drawn")
-    scenario_days: int = Field(3, ge=1, description="newest issue days whose paths are kept")
-    seed: int = Field(7, description="of everything random in training and in paths")
+    scenario_days: int = Field(3, ge=1, le=36_500, description="newest issue days whose paths are kept")
+    seed: int = Field(7, ge=0, le=2**31 - 1, description="of everything random in training and in paths")
     promotion: Promotion = Field(Promotion(), description="when a model takes the place of another")
 
 
@@ -128,6 +132,6 @@ class WarehouseConfig(Strict):
 
     @model_validator(mode="after")
     def _issue_before_history(self) -> WarehouseConfig:
-        if self.market.history_start > date(2100, 1, 1):
-            raise ValueError("market.history_start lies beyond 2100")
+        if not date(1900, 1, 1) <= self.market.history_start <= date(2100, 1, 1):
+            raise ValueError("market.history_start from 1900 to 2100 is expected")
         return self

@@ -8,9 +8,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from energy_assets.config.base import PublishedAt, Strict, TimeZone
+from energy_assets.config.base import LONGEST_LAG, PublishedAt, Strict, TimeZone, time_format
 
 Kind = Literal["household", "industrial", "building", "feeder", "zone", "machine"]
 Unit = Literal["Wh", "kWh", "MWh", "W", "kW", "MW"]
@@ -45,7 +45,7 @@ class FileSource(Source):
     path: str = Field(min_length=1, description="file or glob, from the warehouse folder; plain, zipped or gzipped")
     timezone: TimeZone | None = Field(None, description="zone of naive times; the market's if absent")
     country: str | None = Field(None, description="country of the meters or places; the market's if absent")
-    publication_lag_minutes: int = Field(60, ge=0, description="known_at = end of interval + lag, unless recorded")
+    publication_lag_minutes: int = Field(60, ge=0, le=LONGEST_LAG, description="known_at = end + lag, unless recorded")
 
 
 class _Meters(FileSource):
@@ -78,7 +78,7 @@ class UciHousehold(_Meters):
     meter_id: str = Field("uci_household", description="id of the household")
     kind: Kind = "household"
     timezone: TimeZone | None = "Europe/Paris"
-    publication_lag_minutes: int = Field(5, ge=0)
+    publication_lag_minutes: int = Field(5, ge=0, le=LONGEST_LAG)
 
 
 class MeterColumns(Strict):
@@ -94,12 +94,14 @@ class MeterColumns(Strict):
 class _TableFile(FileSource):
     """How its text is to be read; Parquet needs none of it."""
 
-    delimiter: str = Field(",", min_length=1, max_length=1, description="between the columns of a CSV")
+    delimiter: str = Field(",", pattern=r"^[\t !#-~]$", description="between the columns of a CSV")
     null_values: list[str] = Field(
         default_factory=lambda: ["", "-", "N/A", "NA", "null", "NULL", "NaN", "nan", "?"],
         description="texts that mean: no value",
     )
     datetime_format: str | None = Field(None, description="strftime format of the stamps; ISO 8601 if absent")
+
+    _parses = field_validator("datetime_format")(time_format)
 
 
 class MeterFiles(_Meters, _TableFile):
@@ -137,8 +139,8 @@ class MeterFiles(_Meters, _TableFile):
             raise ValueError("a register counts energy: unit Wh, kWh or MWh")
         if 60 % self.interval_minutes:
             raise ValueError(f"interval_minutes {self.interval_minutes} does not divide an hour")
-        if self.known_from and self.known_from.tzinfo is None:
-            raise ValueError("known_from needs an offset, e.g. 2020-01-01T00:00:00Z")
+        if self.known_from and (self.known_from.tzinfo is None or not 1900 <= self.known_from.year <= 2200):
+            raise ValueError("known_from needs an offset and a year from 1900 to 2200, e.g. 2020-01-01T00:00:00Z")
         return self
 
 
@@ -247,7 +249,7 @@ class TelemetryFiles(_TableFile):
     columns: TelemetryColumns = Field(description="which column is what")
     machine_id: str | None = Field(None, description="the one machine of a file without an id column")
     site_id: str | None = Field(None, description="site that the machines belong to")
-    publication_lag_minutes: int = Field(1, ge=0)
+    publication_lag_minutes: int = Field(1, ge=0, le=LONGEST_LAG)
 
     @model_validator(mode="after")
     def _machine_named(self) -> TelemetryFiles:
@@ -272,7 +274,7 @@ class Simulation(Source):
     """A fleet that behaves like real meters. Everything follows from the seed."""
 
     type: Literal["simulation"]
-    seed: int = Field(1, description="another seed is another fleet")
+    seed: int = Field(1, ge=0, le=2**31 - 1, description="another seed is another fleet")
     history_days: int = Field(400, ge=3, le=4000, description="days of readings and weather before the first run")
     telemetry_days: int = Field(10, ge=1, le=400, description="days of machine telemetry (every ten seconds)")
     households: int = Field(12, ge=0, le=5000)
@@ -281,9 +283,7 @@ class Simulation(Source):
     buildings: int = Field(4, ge=0, le=2000)
     zones: int = Field(1, ge=0, le=20, description="bidding zones, each with its operator's own forecast")
     locations: int = Field(2, ge=1, le=50, description="places of weather")
-    fault_rate_per_meter_month: float = Field(
-        1.0, ge=0, le=50, description="injected faults; raw.simulated_faults has them"
-    )
+    fault_rate_per_meter_month: float = Field(1.0, ge=0, le=50, description="injected; raw.simulated_faults has them")
 
 
 AnySource = (

@@ -1,6 +1,7 @@
 """What every table asset shows in the UI: rows, columns, time range, a small plot."""
 
 import base64
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -57,6 +58,15 @@ def table_metadata(con: duckdb.DuckDBPyConnection, table: Table) -> dict[str, An
 def plot(png: bytes) -> dg.MarkdownMetadataValue:
     """A PNG as metadata that the UI shows in place."""
     return dg.MetadataValue.md(f"![plot](data:image/png;base64,{base64.b64encode(png).decode()})")
+
+
+def cell(value: object) -> str:
+    """A value in a Markdown table: one line, and no markup of whoever chose a name.
+
+    >>> cell("a|b <i>")
+    'a\\\\|b \\\\<i>'
+    """
+    return re.sub(r"([\\`*\[\]<|&])", r"\\\1", " ".join(str(value).split()))
 
 
 def spec_metadata(table: Table) -> Mapping[str, Any]:

@@ -65,7 +65,7 @@ def log_training(
         return _log(address, model, artefact, plots, decision)
     except Exception as error:  # whatever a server, a disk or a library may raise
         said(
-            _shown(
+            without_passwords(
                 f"{model.name} {model.version} was not logged in MLflow at {address}: {type(error).__name__}: {error}"
             )
         )
@@ -92,7 +92,7 @@ def store(address: str) -> tuple[str, str | None]:
     return address, (folder / "artifacts").as_uri()
 
 
-def _shown(text: str) -> str:
+def without_passwords(text: str) -> str:
     """Text in which no address tells a user's name and password."""
     return re.sub(r"://[^/@\s]+@", "://…@", text)
 

@@ -90,7 +90,7 @@ def read_bytes(file: SourceFile) -> bytes:
         raise SourceError("changed_file", f"{file.path}: changed while it was read; it is loaded at the next run")
     content = unpack(packed, file)
     if not content.strip():
-        raise SourceError("empty_file", f"{file.path}: empty. Fetch the file again, or take it away.")
+        raise _empty(file.path)
     return content
 
 
@@ -100,10 +100,16 @@ def decode(content: bytes, path: Path) -> str:
     Carriage returns alone, where no other line end stands, end its lines.
 
     Raises:
-        SourceError: `not_text`, the bytes are no text.
+        SourceError: `not_text`, the bytes are no text; `empty_file`, there is nothing but a byte-order mark.
     """
     text = _text(content, path)
+    if not text.strip():
+        raise _empty(path)
     return text if "\n" in text else text.replace("\r", "\n")
+
+
+def _empty(path: Path) -> SourceError:
+    return SourceError("empty_file", f"{path}: empty. Fetch the file again, or take it away.")
 
 
 def _text(content: bytes, path: Path) -> str:

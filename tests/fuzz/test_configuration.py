@@ -135,3 +135,25 @@ def test_the_shipped_ones_are_read() -> None:
     shipped = [PROJECT_ROOT / "warehouse" / "sources.yaml", *(PROJECT_ROOT / "docs" / "examples").rglob("sources.yaml")]
     assert len(shipped) > 1
     assert all(load_config(path).sources for path in shipped)
+
+
+@pytest.mark.parametrize(
+    ("field", "expected"),
+    [
+        ("delimiter: 'é'", "delimiter"),
+        ("delimiter: '\"'", "delimiter"),
+        ("datetime_format: '%H'", "no format of times"),
+        ("publication_lag_minutes: 99999999999999999999", "publication_lag_minutes"),
+        ("known_from: 9999-12-31T23:59:59-12:00", "a year from 1900"),
+        ("timezone: Factory", "no IANA time zone"),
+        ("scale: .inf", "finite"),
+        ("capacity_kw: .nan", "capacity_kw"),
+        ("name: 'x; DROP TABLE'", "name"),
+    ],
+)
+def test_values_that_no_reader_could_work_with_are_refused(field: str, expected: str, tmp_path: Path) -> None:
+    name = "" if field.startswith("name") else "    name: a\n"
+    text = f"sources:\n  - type: meter_files\n{name}    path: a.csv\n    meter_id: m\n    {field}\n"
+    said = message(tmp_path / "sources.yaml", text + "    columns: {timestamp: t, value: v}\n")
+    assert said is not None
+    assert expected in said

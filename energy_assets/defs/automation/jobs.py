@@ -32,12 +32,12 @@ def report_failure(context: dg.HookContext) -> None:
     with log.open("a", encoding="utf-8") as opened:
         opened.write(line + "\n")
     if settings.webhook_url:
-        unsent = _post(settings.webhook_url.get_secret_value(), line)
+        unsent = post(settings.webhook_url.get_secret_value(), line)
         if unsent:
             context.log.warning(f"ENERGY_WEBHOOK_URL: {unsent}")
 
 
-def _post(url: str, line: str) -> str | None:
+def post(url: str, line: str) -> str | None:
     """Sends a line of JSON; says what went wrong, and never the address, which is a secret.
 
     A webhook that is down must not hide the failure that it was to tell of.

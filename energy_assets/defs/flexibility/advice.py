@@ -15,7 +15,7 @@ from energy_assets.defs.flexibility.peaks import KEYS as PEAKS
 from energy_assets.defs.forecasting.scenarios import KEY as SCENARIOS
 from energy_assets.defs.frames import interval_versions
 from energy_assets.defs.issues import Issues, run_issues
-from energy_assets.defs.metadata import plot, table_metadata, table_spec
+from energy_assets.defs.metadata import cell, plot, table_metadata, table_spec
 from energy_assets.defs.resources import POOL, WarehouseResource
 from energy_assets.defs.transformation.dbt_models import morning_freshness
 from energy_assets.warehouse import append_new, fetch, first_row, replace_by_key
@@ -232,7 +232,7 @@ def _shown(con: duckdb.DuckDBPyConnection, issued_at: datetime, timezone: str) -
     )
     if newest.is_empty():
         return {"sentences": dg.MetadataValue.md("nothing is advised")}
-    lines = "\n".join(f"| {meter} | {said} |" for meter, said, _ in newest.rows())
+    lines = "\n".join(f"| {cell(meter)} | {cell(said)} |" for meter, said, _ in newest.rows())
     best = fetch(
         con,
         "SELECT * FROM flexibility.load_shift_outlook WHERE issued_at_utc = $at AND meter_id = $meter ORDER BY ALL",

@@ -13,7 +13,7 @@ from energy_assets.defs.flexibility.frames import known_of_peaks
 from energy_assets.defs.forecasting.scenarios import KEY as SCENARIOS
 from energy_assets.defs.forecasting.scenarios import hourly_forecasts
 from energy_assets.defs.issues import run_issues
-from energy_assets.defs.metadata import plot, table_metadata, table_spec
+from energy_assets.defs.metadata import cell, plot, table_metadata, table_spec
 from energy_assets.defs.resources import POOL, WarehouseResource
 from energy_assets.defs.transformation.dbt_models import morning_freshness
 from energy_assets.warehouse import append_new, fetch, first_row
@@ -124,7 +124,7 @@ def _most_likely(con: duckdb.DuckDBPyConnection, issued_at: datetime) -> dg.Mark
         "WHERE issued_at_utc = $at ORDER BY probability DESC, meter_id, threshold_basis LIMIT 20",
         {"at": issued_at},
     ).fetchall()
-    lines = "\n".join(f"| {m} | {b} | {p:.2f} | {level} |" for m, b, p, level in newest)
+    lines = "\n".join(f"| {cell(m)} | {b} | {p:.2f} | {level} |" for m, b, p, level in newest)
     return dg.MetadataValue.md(f"| meter | basis | probability | level |\n|---|---|---|---|\n{lines}")
 
 

@@ -10,7 +10,7 @@ import polars as pl
 from energy_assets import plots
 from energy_assets.contracts import TABLES, Table
 from energy_assets.defs.issues import RANGE_START, run_issues
-from energy_assets.defs.metadata import plot, table_metadata, table_spec
+from energy_assets.defs.metadata import cell, plot, table_metadata, table_spec
 from energy_assets.defs.resources import POOL, WarehouseResource
 from energy_assets.feedback import author_key
 from energy_assets.sources.public_holidays import public_holidays
@@ -184,4 +184,4 @@ def _markdown(frame: pl.DataFrame) -> str:
     if frame.is_empty():
         return "none"
     head = "| " + " | ".join(frame.columns) + " |\n|" + "---|" * frame.width + "\n"
-    return head + "\n".join("| " + " | ".join(str(v).replace("|", "/") for v in row) + " |" for row in frame.rows())
+    return head + "\n".join("| " + " | ".join(cell(v) for v in row) + " |" for row in frame.rows())
