@@ -13,7 +13,7 @@ INSTALL := -m pip install --quiet --disable-pip-version-check --no-deps
 # The optional extras whose tests run everywhere; `deep` is gigabytes, and its tests say that they are skipped.
 TESTED_EXTRAS := --extra xgboost --extra tuning --extra tracking
 
-.PHONY: help setup setup-dev run ui doctor test lint types dbt-test docs bench compare-models soak compat lock clean
+.PHONY: help setup setup-dev run ui doctor test lint types dbt-test docs faults bench compare-models soak compat lock clean
 
 help:  ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -66,8 +66,11 @@ test: setup-dev lint types  ## Format, lint, types, definitions, dbt, tests with
 	VIRTUAL_ENV="$(CURDIR)/$(VENV)" $(BIN)/dg check defs
 	$(BIN)/python -m pytest -q -n logical --dist loadfile --no-loadscope-reorder --cov --cov-report=term-missing:skip-covered --cov-fail-under=90
 
-soak: setup-dev  ## Kill runs at random moments, twenty times, and compare; a whole day by the other executor
+soak: setup-dev  ## The faults in their long form: runs killed twenty times, disks filled; a day by the other executor
 	ENERGY_SOAK_KILLS=20 $(BIN)/python -m pytest -q tests/faults tests/pipeline/test_executors.py
+
+faults: setup-dev  ## Faults, what is promised under each, and whether it holds: into docs/faults.md
+	$(BIN)/python -m tests.faults
 
 bench: setup-dev  ## Speed, memory and disk beside floors, into docs/benchmarks.md [BENCH="--short"]
 	$(BIN)/python -m tests.bench $(BENCH)

@@ -15,12 +15,13 @@ from tests.warehouses import ISSUE_DATE, Folder
 SHORT = {"household": lgb.basic.LightGBMError("std::bad_alloc"), "zone": MemoryError("Unable to allocate 9.9 GiB")}
 FORECASTS = """
 SELECT DISTINCT m.kind, f.quality, f.quality_reason FROM forecasts.demand_forecasts f JOIN raw.meters m USING (meter_id)
-WHERE f.revision = 1 ORDER BY ALL"""
+WHERE f.model_version = 'seasonal_naive' AND f.quality_reason = 'no_model' ORDER BY ALL"""
 
 
 def test_kinds_whose_training_runs_out_of_memory_get_the_fallback_and_it_is_said(
     copied: Folder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    assert copied.rows(FORECASTS) == []
     with copied.warehouse.connect() as con:
         for table in ("model_versions", "model_decisions"):
             con.execute(
