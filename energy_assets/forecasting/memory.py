@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import lightgbm as lgb
-
 WORDS = ("bad_alloc", "bad allocation", "cannot allocate", "out of memory")
 
 
@@ -20,6 +18,8 @@ def memory_errors() -> Iterator[None]:
     Raises:
         MemoryError: memory ran out; the message says what can be done.
     """
+    import lightgbm as lgb  # a second of import that loading the package should not cost
+
     advice = "free memory, or set ENERGY_THREADS=1 so that kinds of meters are trained one after another"
     try:
         yield
