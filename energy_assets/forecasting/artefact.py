@@ -15,9 +15,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import lightgbm as lgb
 import polars as pl
 
 from energy_assets.forecasting.calibration import Calibration
@@ -25,6 +24,9 @@ from energy_assets.forecasting.features import feature_names
 from energy_assets.forecasting.linear import HourlyRidge
 from energy_assets.forecasting.machines import MachineModel
 from energy_assets.forecasting.models import Params, PointModel, TrainedModel
+
+if TYPE_CHECKING:
+    import lightgbm as lgb
 
 FILE_NAME = "model.json"
 FILE_FORMAT = 4  # raise it when a file has other parts or a feature another meaning: what is older is trained anew
@@ -111,6 +113,8 @@ def version_row(
 
 
 def _read(path: Path, sha256: str | None, what: str, build: Callable[[dict[str, Any]], Model]) -> Model:
+    import lightgbm as lgb  # a second of import that loading the package should not cost
+
     path = path / FILE_NAME if path.is_dir() else path
     try:
         content = path.read_bytes()
@@ -214,8 +218,8 @@ def _point_from_dict(values: dict[str, Any], names: tuple[str, ...]) -> PointMod
     return PointModel(
         names=names,
         ridge=HourlyRidge.from_dict(values["ridge"]),
-        boosted=lgb.Booster(model_str=values["boosted"]),
-        direct=lgb.Booster(model_str=values["direct"]),
+        boosted=_booster(values["boosted"]),
+        direct=_booster(values["direct"]),
         reference_slope=values["reference_slope"],
         weights=tuple(values["weights"]),
         own={int(number): HourlyRidge.from_dict(ridge) for number, ridge in values["own_ridges"].items()},
@@ -236,9 +240,15 @@ def _machine_from_dict(values: dict[str, Any]) -> MachineModel:
     )
 
 
+def _booster(text: str) -> lgb.Booster:
+    import lightgbm as lgb  # see above
+
+    return lgb.Booster(model_str=text)
+
+
 def _texts(boosters: Mapping[float, lgb.Booster]) -> dict[str, str]:
     return {str(q): booster.model_to_string() for q, booster in boosters.items()}
 
 
 def _boosters(texts: Mapping[str, str]) -> dict[float, lgb.Booster]:
-    return {float(q): lgb.Booster(model_str=text) for q, text in texts.items()}
+    return {float(q): _booster(text) for q, text in texts.items()}

@@ -10,16 +10,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
-from scipy import sparse
-from sklearn.linear_model import Ridge
 
 from energy_assets.forecasting.features import Matrix
 from energy_assets.forecasting.linear import one_blas_thread
 from energy_assets.forecasting.selection import ORDER, naive_kwh
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 SEASONAL_NAIVE = "seasonal_naive"
 CALENDAR_TEMPERATURE = "calendar_temperature"
@@ -111,6 +112,8 @@ class _Regression:
 
 
 def _fit_one(frame: pl.DataFrame, recency: Sequence[str]) -> _Regression:
+    from sklearn.linear_model import Ridge  # a second of import that loading the package should not cost
+
     temperatures: dict[str, tuple[float, float]] = {}
     if frame[TEMPERATURE].count() >= frame.height / 2:
         frame = frame.filter(pl.col(TEMPERATURE).is_not_null())
@@ -132,8 +135,10 @@ def _fit_one(frame: pl.DataFrame, recency: Sequence[str]) -> _Regression:
 
 def _terms(
     frame: pl.DataFrame, temperatures: Mapping[str, tuple[float, float]], start: datetime, *, trend: bool
-) -> sparse.csr_array[Any, Any]:
+) -> csr_array[Any, Any]:
     """Sparse rows x terms: hour x weekday, month, and powers of the scaled temperatures x hour and x month."""
+    from scipy.sparse import csr_array, hstack  # a second of import that loading the package should not cost
+
     hour = frame["local_hour"].cast(pl.Int64).to_numpy()
     weekday = frame.select(pl.when("is_holiday").then(HOLIDAY_WEEKDAY).otherwise("day_of_week")).to_series()
     month = frame["local_date"].dt.month().cast(pl.Int64).to_numpy() - 1
@@ -145,7 +150,7 @@ def _terms(
         _common(np.ones(frame.height)),
     ]
     if trend:
-        blocks.append(sparse.csr_array((days / 365.25).reshape(-1, 1)))
+        blocks.append(csr_array((days / 365.25).reshape(-1, 1)))
     for name, (mean, spread) in temperatures.items():
         scaled = frame.select((pl.col(name) - mean).cast(pl.Float64).fill_null(0.0) / spread)
         temperature = np.clip(scaled.to_series().to_numpy(), -3.5, 3.5)
@@ -153,14 +158,18 @@ def _terms(
             blocks.append(_one_hot(rows, hour, HOURS, temperature**power))
             blocks.append(_one_hot(rows, month, MONTHS, temperature**power))
             blocks.append(_common(temperature**power))
-    return sparse.csr_array(sparse.hstack(blocks))
+    return csr_array(hstack(blocks))
 
 
-def _common(values: Matrix) -> sparse.csr_array[Any, Any]:
+def _common(values: Matrix) -> csr_array[Any, Any]:
     """A term of all hours and months, hardly penalised: a month never seen is then the mean of those seen, not zero."""
-    return sparse.csr_array(10.0 * values.reshape(-1, 1))
+    from scipy.sparse import csr_array  # see above
+
+    return csr_array(10.0 * values.reshape(-1, 1))
 
 
-def _one_hot(rows: Any, column: Any, size: int, values: Any = None) -> sparse.csr_array[Any, Any]:
+def _one_hot(rows: Any, column: Any, size: int, values: Any = None) -> csr_array[Any, Any]:
+    from scipy.sparse import csr_array  # see above
+
     data = np.ones(len(rows)) if values is None else values
-    return sparse.csr_array((data, (rows, column)), shape=(len(rows), size))
+    return csr_array((data, (rows, column)), shape=(len(rows), size))

@@ -54,6 +54,8 @@ def one_blas_thread() -> None:
 
     Not undone afterwards: models are trained side by side in threads, and the first to end would undo it for the rest.
     """
+    import scipy.linalg  # noqa: F401 - only a library that is loaded can be told, and scipy brings a BLAS of its own
+
     threadpool_limits(limits=1, user_api="blas")
 
 

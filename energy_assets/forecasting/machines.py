@@ -13,9 +13,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import lightgbm as lgb
 import numpy as np
 import polars as pl
 
@@ -24,6 +23,9 @@ from energy_assets.forecasting.models import QUANTILES, Params
 from energy_assets.forecasting.scoring import COLUMNS, Forecast
 from energy_assets.forecasting.training import NotEnoughHistory
 from energy_assets.metrics import array_errors
+
+if TYPE_CHECKING:
+    import lightgbm as lgb
 
 MODEL_NAME = "machine_next_quarter"
 LAST_VALUE_VERSION = "last_value"
@@ -196,6 +198,8 @@ def _matrix(frame: pl.DataFrame) -> Matrix:
 
 
 def _fit(matrix: Matrix, target: Matrix, quantile: float, params: Params) -> lgb.Booster:
+    import lightgbm as lgb  # a second of import that loading the package should not cost
+
     settings = params.lightgbm(
         objective="quantile", alpha=quantile, num_leaves=15, min_data_in_leaf=min(40, len(target) // 10), max_bin=63
     )

@@ -9,15 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import lightgbm as lgb
 import numpy as np
 import polars as pl
 
 from energy_assets.forecasting.calibration import Calibration
 from energy_assets.forecasting.features import METER_CODE, Matrix, design_matrix, from_log_ratio, recent_level
 from energy_assets.forecasting.linear import HourlyRidge, linear_columns
+
+if TYPE_CHECKING:
+    import lightgbm as lgb
 
 QUANTILES = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
 MEDIAN = 0.5

@@ -14,12 +14,11 @@ import hashlib
 import json
 from dataclasses import asdict
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
-import lightgbm as lgb
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy.optimize import nnls
 
 from energy_assets.forecasting.calibration import calibrate, median_shifts
 from energy_assets.forecasting.features import (
@@ -52,6 +51,9 @@ from energy_assets.forecasting.models import (
 )
 from energy_assets.forecasting.selection import Folds, Mask, learnable, make_folds, meter_day_turn, naive_kwh, subsample
 from energy_assets.metrics import array_errors
+
+if TYPE_CHECKING:
+    import lightgbm as lgb
 
 __all__ = ["NotEnoughHistory", "Params", "train"]
 
@@ -190,12 +192,9 @@ def _fit_point(
     slope = 1.0 if slope > 0.5 else slope
     seen = direct_columns(names)
     direct = _fit_trees(
-        np.ascontiguousarray(matrix[:, seen]),
-        target - slope * reference,
-        tuple(names[i] for i in seen),
-        params.lightgbm(num_leaves=params.direct_leaves, **trees),
-        params.trees,
-    )
+        np.ascontiguousarray(matrix[:, seen]), target - slope * reference, tuple(names[i] for i in seen),
+        params.lightgbm(num_leaves=params.direct_leaves, **trees), params.trees,
+    )  # fmt: skip
     members = 4 if METER_CODE in names else 3
     return PointModel(names, ridge, boosted, direct, slope, weights or (1 / members,) * members, own)
 
@@ -237,6 +236,8 @@ def _fit_quantiles(
 def _fit_trees(
     matrix: Matrix, target: Matrix, names: tuple[str, ...], settings: dict[str, object], trees: int
 ) -> lgb.Booster:
+    import lightgbm as lgb  # a second of import that loading the package should not cost
+
     categorical = [n for n in names if n in CATEGORICAL_FEATURES]
     data = lgb.Dataset(matrix, target, feature_name=list(names), categorical_feature=categorical, free_raw_data=True)
     booster = lgb.train(settings, data, num_boost_round=trees)
@@ -246,6 +247,8 @@ def _fit_trees(
 
 def _weights(members: Matrix, target: Matrix) -> tuple[float, ...]:
     """Convex weights from held-out rows, drawn towards equal ones: estimated weights alone rarely beat the mean."""
+    from scipy.optimize import nnls  # a second of import that loading the package should not cost
+
     count = members.shape[1]
     target = drawn_near(target, np.median(members, axis=1), OUTLIER)
     scale = float(np.abs(members).max()) * np.sqrt(len(target)) * 10 or 1.0
@@ -289,11 +292,7 @@ def _held_out_metrics(
 def _version(kind: str, as_of: datetime, names: tuple[str, ...], params: Params, matrix: Matrix, target: Matrix) -> str:
     data = hashlib.sha256(matrix.tobytes() + target.tobytes()).hexdigest()
     whole = {
-        "format": FORMAT,
-        "kind": kind,
-        "as_of": as_of.astimezone(UTC).isoformat(),
-        "features": names,
-        "params": asdict(params),
-        "data": data,
-    }
+        "format": FORMAT, "kind": kind, "as_of": as_of.astimezone(UTC).isoformat(), "features": names,
+        "params": asdict(params), "data": data,
+    }  # fmt: skip
     return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()[:16]

@@ -13,7 +13,6 @@ from hashlib import blake2b
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import ndtri
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -45,6 +44,8 @@ def uniform(key: Keys, counter: Ints | int = 0) -> Floats:
 
 def normal(key: Keys, counter: Ints | int = 0) -> Floats:
     """Standard normal draws, one per broadcast pair of key and counter."""
+    from scipy.special import ndtri  # a second of import that loading the package should not cost
+
     result: Floats = ndtri(uniform(key, counter))
     return result
 

@@ -16,7 +16,6 @@ from functools import lru_cache
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy.signal import lfilter
 
 from energy_assets.config import SimulatedError
 
@@ -45,6 +44,8 @@ def with_error(frame: pl.DataFrame, error: SimulatedError) -> pl.DataFrame:
 @lru_cache(maxsize=64)
 def _series(place: str, correlation_hours: float) -> NDArray[np.float64]:
     """Hourly errors of one place with variance 1."""
+    from scipy.signal import lfilter  # a second of import that loading the package should not cost
+
     seed = int.from_bytes(hashlib.sha256(f"{place}|{correlation_hours}".encode()).digest()[:8], "big")
     memory = float(np.exp(-1 / correlation_hours))
     shocks = np.random.default_rng(seed).standard_normal(HOURS) * np.sqrt(1 - memory**2)

@@ -97,6 +97,7 @@ def environment(warehouse: Path, now: datetime) -> dict[str, str]:
     """This process's environment for a warehouse at an instant."""
     return {**os.environ, "ENERGY_WAREHOUSE": str(warehouse), "ENERGY_CLOCK": now.isoformat(),
             "DAGSTER_HOME": str(warehouse / ".dagster"), "DO_NOT_TRACK": "1",
+            "OMP_WAIT_POLICY": "PASSIVE",  # threads that wait do not spin: beside other work that would count as theirs
             "ENERGY_DATABASE": str(warehouse / "energy.duckdb")}  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -69,7 +70,9 @@ def whole_run(folder: Path, meters: int, years: int) -> Iterator[Row]:
             parts.append((HOURLY_MART, _hourly(done)))
         for part, took in parts:
             kind, target = FLOORS.get(part, ("scan", None))
-            note = ", ".join(filter(None, [took.note, f"{(grown - before) / 1e6:+.0f} MB on disk"]))
+            beside = f"CPU {took.cpu_s / floors[kind].cpu_s:.1f} times the floor's" if part == name else ""
+            disk = f"{(grown - before) / 1e6:+.0f} MB on disk" if part == name else ""
+            note = ", ".join(filter(None, [took.note, beside, disk]))
             yield Row.of(
                 took.called(f"{part}, {size}", note), floor=floors[kind].wall_s, target=target, **shared
             )  # fmt: skip
@@ -84,7 +87,7 @@ def whole_run(folder: Path, meters: int, years: int) -> Iterator[Row]:
 
 def _hourly(done: Measured) -> Measured:
     seconds = sum(took for model, took in done.models.items() if model in HOURLY)
-    return Measured(HOURLY_MART, seconds, done.cpu_s, done.peak_mb, ", ".join(HOURLY))
+    return Measured(HOURLY_MART, seconds, done.cpu_s, done.peak_mb, f"{', '.join(HOURLY)}; CPU of all marts")
 
 
 def increments(root: Path, meters: int, years: Sequence[int]) -> Iterator[Row]:
@@ -93,28 +96,28 @@ def increments(root: Path, meters: int, years: Sequence[int]) -> Iterator[Row]:
     The floor is the same stage after the first of `years`. Warehouses that `whole_run` left are gone on with.
     """
     options = ("--only increments --meters", meters, "--years", *years)
-    first: dict[str, float] = {}
+    shared = {"group": f"A day more, {meters:,} meters", "command": command(*options)}
+    first: dict[str, Measured] = {}
     for number in years:
         folder = make(root / f"{meters}_meters_{number}_years", meters, number)
         if not (folder / "energy.duckdb").exists():
-            for _ in whole_run(folder, meters, number):
-                pass
+            measure("first run", ["-m", "tests.bench.orchestration"], folder, NOW)
         size = f"{meters:,} meters, {number} years"
         sys.stderr.write(f"a day more, {size}\n")
         Utility(folder, meters).next_day(END.date())
-        total = 0.0
+        wall = cpu = peak = 0.0
         for name in [*STAGES, "whole day"]:
             if name == "whole day":
-                done = Measured(name, total, 0, 0)
+                done = Measured(name, wall, cpu, peak)
             else:
                 done = stage(name, folder, NOW + DAY)
-                total += done.wall_s
-            base = first.setdefault(name, done.wall_s)
-            yield Row(
-                f"a day more, {name}, {size}", done.wall_s, None if number == years[0] else base,
-                None if number == years[0] else GROWTH_TIMES, f"A day more, {meters:,} meters", command(*options),
-                cpu_s=done.cpu_s or None, peak_mb=done.peak_mb or None, note=done.note,
-            )  # fmt: skip
+                wall, cpu, peak = wall + done.wall_s, cpu + done.cpu_s, max(peak, done.peak_mb)
+            base = first.setdefault(name, done)
+            row = Row.of(done.called(f"a day more, {name}, {size}"), **shared)
+            if base is not done:
+                note = ", ".join(filter(None, [done.note, f"CPU {done.cpu_s / base.cpu_s:.2f} times"]))
+                row = replace(row, floor=base.wall_s, target=GROWTH_TIMES, note=note)
+            yield row
 
 
 def bytes_in(folder: Path) -> int:

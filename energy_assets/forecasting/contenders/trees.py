@@ -9,7 +9,6 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-import lightgbm as lgb
 import numpy as np
 import polars as pl
 
@@ -119,6 +118,8 @@ def _boosted(
         "verbose": -1,
         **more,
     }
+    import lightgbm as lgb  # a second of import that loading the package should not cost
+
     trees = int(options.pop("trees"))
     categorical = [n for n in names if n in CATEGORICAL_FEATURES]
     data = lgb.Dataset(matrix, target, feature_name=list(names), categorical_feature=categorical)

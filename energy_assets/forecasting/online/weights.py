@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import nnls
 
 from energy_assets.forecasting.features import Matrix
 
@@ -57,6 +56,8 @@ def convex_weights(experts: Matrix, target: Matrix) -> Matrix:
     >>> convex_weights(np.column_stack([truth, -truth]), truth).round(2).tolist()
     [1.0, 0.0]
     """
+    from scipy.optimize import nnls  # a second of import that loading the package should not cost
+
     count = experts.shape[1]
     accuracy = np.maximum(np.abs(target[:, None] - experts).mean(axis=0), 1e-9) ** -PRIOR_POWER
     prior = accuracy / accuracy.sum()
