@@ -13,7 +13,7 @@ INSTALL := -m pip install --quiet --disable-pip-version-check --no-deps
 # The optional extras whose tests run everywhere; `deep` is gigabytes, and its tests say that they are skipped.
 TESTED_EXTRAS := --extra xgboost --extra tuning --extra tracking
 
-.PHONY: help setup setup-dev run ui doctor test lint types dbt-test docs faults bench compare-models soak compat lock clean
+.PHONY: help setup setup-dev run ui doctor test lint types dbt-test docs faults bench compare-models soak compat audit lock clean
 
 help:  ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -86,6 +86,9 @@ compare-models: setup-dev  ## All models on the same backtest, written into docs
 
 compat: .venv-compat/.runtime  ## A small warehouse on DuckDB 1.5, in a virtual environment of its own
 	.ci/compat
+
+audit: setup-dev  ## Licences of all packages against those allowed; known vulnerabilities, where their data can be had
+	.ci/audit
 
 docs: setup  ## The generated pages: data dictionary, fields of sources.yaml
 	$(BIN)/python -m energy_assets.dictionary
