@@ -29,11 +29,6 @@ from energy_assets.warehouse import Warehouse
 
 BEFORE = ("path:seeds", "path:models/staging", "path:models/intermediate", "path:models/marts")
 AFTER_PYTHON = ("source:forecasts+", "source:flexibility+", "source:monitoring+")
-HOURLY = (
-    "int_readings_by_hour",
-    "int_demand_versions",
-    "fct_demand_hourly",
-)  # between the readings and the hourly mart
 LAST_WINDOW = "features of the training window"
 
 
