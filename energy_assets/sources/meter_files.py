@@ -21,11 +21,11 @@ from energy_assets.config import MeterFiles
 from energy_assets.sources.base import Batch
 from energy_assets.sources.files import read_bytes
 from energy_assets.sources.numbers import with_number
-from energy_assets.sources.parts import parquet_parts
+from energy_assets.sources.parts import table_parts
 from energy_assets.sources.readings import READINGS, Reading, finish_readings, meter_tables
 from energy_assets.sources.register import register_to_intervals
 from energy_assets.sources.sieve import Sieve
-from energy_assets.sources.tabular import CELL, TableRows, check_cells, own_names, read_table, table_rows
+from energy_assets.sources.tabular import CELL, TableRows, check_cells, own_names, read_table
 from energy_assets.sources.timestamps import (
     local_time,
     place_in_time,
@@ -54,17 +54,15 @@ def read_meter_files(source: MeterFiles, reading: Reading) -> Batch:
 
 
 def read_meter_file_parts(source: MeterFiles, reading: Reading) -> Iterator[Batch]:
-    """The same in parts of whole meters, where the file is a long Parquet of many rows; else in one.
+    """The same in parts of whole meters, where the file is long and has many rows; else in one.
 
     Raises:
         SourceError: as `read_meter_files`, possibly after some parts.
     """
-    content, path, meter = read_bytes(reading.file), reading.file.path, source.columns.meter_id
-    if meter is not None and content.startswith(b"PAR1"):
-        parts = parquet_parts(content, path, _described(source), meter)
-    else:
-        parts = iter([table_rows(content, path, source.delimiter, _described(source), READINGS)])
-    for part in parts:
+    described, path = _described(source), reading.file.path
+    for part in table_parts(
+        read_bytes(reading.file), path, source.delimiter, described, READINGS, source.columns.meter_id
+    ):
         yield _read(source, reading, part)
 
 

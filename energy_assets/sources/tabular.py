@@ -18,6 +18,7 @@ from energy_assets.sources.base import REJECTED_SCHEMA, SourceError, SourceFile
 from energy_assets.sources.files import decode, read_bytes
 
 CELL = "cell of "
+LINES_AT_ONCE = 16_000_000  # characters
 
 
 @dataclass(frozen=True)
@@ -82,12 +83,8 @@ def csv_rows(text: str, path: Path, delimiter: str, expected: Sequence[str], tab
     Blank lines are no rows. A row with more or fewer fields than the header is rejected as `wrong_field_count`: it
     cannot be known which of its fields is which; one with a quote that is not closed as `broken_quotes`.
     """
-    names = [name.strip() for name in _fields(text.partition("\n")[0].rstrip("\r"), delimiter, strict=False)]
-    check_columns(names, expected, path)
-    if len(set(names)) != len(names):
-        twice = sorted({n for n in names if names.count(n) > 1})
-        raise SourceError("wrong_columns", f"{path}: columns {twice} stand twice in the header; name them apart")
-    regular = _is_regular(text, delimiter, len(names))
+    names = header(text, path, delimiter, expected)
+    regular = is_regular(text, delimiter, len(names))
     if regular:
         frame = _plain(text, delimiter, names)
         if frame is not None:
@@ -96,9 +93,29 @@ def csv_rows(text: str, path: Path, delimiter: str, expected: Sequence[str], tab
     return _ragged(text, path, delimiter, names, table_name, by_line=regular)
 
 
-def _is_regular(text: str, delimiter: str, fields: int) -> bool:
+def header(text: str, path: Path, delimiter: str, expected: Sequence[str]) -> list[str]:
+    """The names of a CSV's columns. Raises `wrong_columns`."""
+    names = [name.strip() for name in _fields(text.partition("\n")[0].rstrip("\r"), delimiter, strict=False)]
+    check_columns(names, expected, path)
+    if len(set(names)) != len(names):
+        twice = sorted({n for n in names if names.count(n) > 1})
+        raise SourceError("wrong_columns", f"{path}: columns {twice} stand twice in the header; name them apart")
+    return names
+
+
+def is_regular(text: str, delimiter: str, fields: int) -> bool:
     """Whether every line has the header's number of fields; a quoted delimiter or line break says no, harmlessly."""
-    lines = pl.Series(text.rstrip("\r\n").split("\n"))
+    text, start = text.rstrip("\r\n"), 0
+    while start <= len(text):
+        end = text.find("\n", start + LINES_AT_ONCE)
+        end = len(text) if end < 0 else end
+        if not _are_regular(pl.Series(text[start:end].split("\n")), delimiter, fields):
+            return False
+        start = end + 1
+    return True
+
+
+def _are_regular(lines: pl.Series, delimiter: str, fields: int) -> bool:
     return bool((lines.str.count_matches(delimiter, literal=True).cast(pl.Int64) == fields - 1).all()) and (
         fields > 1 or not lines.str.strip_chars().eq("").any()
     )

@@ -45,18 +45,27 @@ SCHEMA = {"id": pl.String, "at": pl.Datetime("us"), "kwh": pl.Float64, "known": 
 
 
 @pytest.mark.parametrize("name", SOURCES)
-@settings(max_examples=25, deadline=None)
-@given(rows=ROWS, instants=st.booleans(), in_order=st.booleans())
+@settings(max_examples=30, deadline=None)
+@given(rows=ROWS, instants=st.booleans(), in_order=st.booleans(), packed=st.booleans())
 def test_parts_are_the_whole(
-    name: str, rows: list[dict[str, Any]], *, instants: bool, in_order: bool, tmp_path_factory: pytest.TempPathFactory
+    name: str,
+    rows: list[dict[str, Any]],
+    *,
+    instants: bool,
+    in_order: bool,
+    packed: bool,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     frame = pl.DataFrame(rows, schema=SCHEMA)
     if instants:
         frame = frame.with_columns(pl.col("at", "known").dt.replace_time_zone("UTC"))
     if in_order:
         frame = frame.sort("id", "at")
-    path = tmp_path_factory.mktemp("parts") / "file.parquet"
-    frame.write_parquet(path, row_group_size=4)
+    path = tmp_path_factory.mktemp("parts") / "file"
+    if packed:
+        frame.write_parquet(path, row_group_size=4)
+    else:
+        frame.write_csv(path, datetime_format="%Y-%m-%d %H:%M:%S" + ("%:z" if instants else ""))
     described, file = source(**SOURCES[name]), source_file(path)
     whole = read(described, file, PARIS, RECEIVED)
     with pytest.MonkeyPatch.context() as patch:
