@@ -125,7 +125,7 @@ def main() -> None:
 
 
 def _dbt_seconds(log: Path, since: int) -> Iterator[float]:
-    """Of dbt's models and tests, as its log says from a byte on: the results of a call are overwritten by the next's."""
+    """Of dbt's models and tests, as its log says from a byte on; its results are overwritten by the next call."""
     with log.open("rb") as opened:
         opened.seek(since if since <= log.stat().st_size else 0)  # a log that is full is begun anew
         lines = opened.read().decode().splitlines()
