@@ -193,10 +193,10 @@ def _copy_file(source: Path, target: Path, *, sqlite: bool) -> None:
 
 def _copy_publication(settings: Settings, inside: Path) -> dict[str, str]:
     """The published copy, whole; returns the link to it. One that is replaced stays for a publication more."""
-    manifest = readable_manifest(settings.serving)
+    published = settings.serving.resolve()
+    manifest = readable_manifest(published)
     if manifest is None:
         return {}
-    published = settings.serving.resolve()
     relative = published.relative_to(settings.folder)
     shutil.copytree(published, inside / relative)
     damaged = damaged_files(inside / relative, published_checksums(manifest))

@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
@@ -175,7 +175,7 @@ def _disk(settings: Settings) -> list[Finding]:
 def _blocks(settings: Settings) -> list[Finding]:
     """Each block of the working file against DuckDB's checksum of it."""
     try:
-        broken = unreadable_tables(Warehouse.of(settings))
+        broken = unreadable_tables(replace(Warehouse.of(settings), patience_s=1))
     except WarehouseBusyError:
         return []  # `_database` says who holds it
     if broken:
@@ -195,7 +195,7 @@ def _published_files(settings: Settings) -> list[Finding]:
 
 def _artefacts(settings: Settings) -> list[Finding]:
     try:
-        with Warehouse.of(settings).connect(read_only=True) as con:
+        with replace(Warehouse.of(settings), patience_s=1).connect(read_only=True) as con:
             recorded = artefact_checksums(con)
     except (FileNotFoundError, WarehouseBusyError, duckdb.Error):
         return []  # `_database` and `_blocks` say so

@@ -25,6 +25,7 @@ from energy_assets.warehouse.writes import ensure_tables
 # Said by people and detectors: no source has it. All other raw tables come from the sources again.
 NOT_FROM_SOURCES = ("raw.feedback", "raw.demand_exclusions")
 DAMAGED = "damaged"
+LOG = ".wal"  # beside a DuckDB file: what a killed process had committed
 
 
 def mend_working_file(warehouse: Warehouse, serving: Path, broken: dict[str, str], now: datetime) -> list[str]:
@@ -46,7 +47,7 @@ def mend_working_file(warehouse: Warehouse, serving: Path, broken: dict[str, str
     done = [f"the damaged working file is kept as {aside.name}"]
     whole = WHOLE_FILE in broken
     if not whole:
-        shutil.copyfile(aside, warehouse.database)
+        _copied(aside, warehouse.database)
         try:
             said = _without(warehouse, broken, serving, now)
         except duckdb.Error:
@@ -55,7 +56,8 @@ def mend_working_file(warehouse: Warehouse, serving: Path, broken: dict[str, str
             whole = bool(unreadable_tables(warehouse))
             done += [] if whole else said
     if whole:  # nothing in it can be trusted to be found again
-        warehouse.database.unlink(missing_ok=True)
+        for path in (warehouse.database, warehouse.database.with_name(warehouse.database.name + LOG)):
+            path.unlink(missing_ok=True)
         done += _without(warehouse, dict.fromkeys(TABLES, ""), serving, now)
     return done
 
@@ -100,10 +102,25 @@ def set_aside(path: Path, now: datetime) -> Path:
         number += 1
         aside = path.with_name(f"{path.name}.{DAMAGED}-{now:%Y%m%dT%H%M%SZ}-{number}")
     path.rename(aside)
-    log = path.with_name(f"{path.name}.wal")
+    log = path.with_name(path.name + LOG)
     if log.exists():
-        log.rename(aside.with_name(f"{aside.name}.wal"))
+        log.rename(aside.with_name(aside.name + LOG))
     return aside
+
+
+def _copied(aside: Path, database: Path) -> None:
+    """The file and its log where they were; without room for a second copy they are where they were again."""
+    try:
+        for ending in ("", LOG):
+            source = aside.with_name(aside.name + ending)
+            if source.exists():
+                shutil.copyfile(source, database.with_name(database.name + ending))
+    except OSError:
+        for ending in ("", LOG):
+            source = aside.with_name(aside.name + ending)
+            if source.exists():
+                source.replace(database.with_name(database.name + ending))
+        raise
 
 
 def _without(warehouse: Warehouse, broken: dict[str, str], serving: Path, now: datetime) -> list[str]:

@@ -61,6 +61,7 @@ PROMISES = (
             f"{DAMAGE}::test_a_damaged_raw_table_is_loaded_again_and_a_run_makes_the_content_of_before",
             f"{DAMAGE}::test_a_working_file_that_cannot_be_opened_is_begun_anew_with_what_was_published",
             f"{DAMAGE}::test_a_working_file_begun_anew_has_the_content_of_before_after_a_run",
+            f"{DAMAGE}::test_repair_keeps_what_a_killed_process_had_committed",
             f"{DAMAGE}::test_a_sound_warehouse_passes_and_repair_leaves_it_as_it_is",
         ),
     ),

@@ -141,6 +141,21 @@ os.kill(os.getpid(), signal.SIGKILL)
     assert loads == [(load, 500) for load in range(len(loads))]
 
 
+def test_repair_keeps_what_a_killed_process_had_committed(copied: Folder) -> None:
+    code = f"""
+import duckdb, os, signal
+con = duckdb.connect({str(copied.path / "energy.duckdb")!r})
+con.execute("CREATE TABLE raw.committed AS SELECT 7 AS number")
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == -signal.SIGKILL
+    assert (copied.path / "energy.duckdb.wal").exists()
+    flip_table(copied, "marts.fct_demand_hourly")
+    assert mended(copied)
+    assert unreadable_tables(copied.warehouse) == {}
+    assert copied.rows("SELECT number FROM raw.committed") == [(7,)]
+
+
 def test_a_damaged_history_of_runs_is_kept_aside_and_begun_anew(copied: Folder) -> None:
     flip(copied.path / ".dagster" / "history" / "runs.db", at=0.0)
     [said] = mended(copied)
