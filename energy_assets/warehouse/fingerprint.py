@@ -73,19 +73,37 @@ def marks(con: duckdb.DuckDBPyConnection, of: Layout) -> dict[str, str]:
     A sum (not an exclusive or) so that a doubled row does not cancel out.
     """
     months = _by_month(con, of, of.table)
-    whole = total(months)
-    return months if of.month_column and _rows(whole) >= LARGE_ROWS else {WHOLE: whole}
+    return months if of.month_column and rows_of(months) >= LARGE_ROWS else {WHOLE: total(months)}
 
 
-def marks_again(con: duckdb.DuckDBPyConnection, of: Layout, database: str, parts: Collection[str]) -> dict[str, str]:
-    """The marks of these parts as they stand in the table of the same name of another attached database.
+def marks_of(
+    con: duckdb.DuckDBPyConnection, of: Layout, parts: Collection[str], *, database: str | None = None
+) -> dict[str, str]:
+    """The marks of these parts alone, here or in the table of the same name of another attached database.
 
-    Reads their rows alone. A part without rows is left out, but for `all`.
+    A part without rows is left out, but for `all`.
     """
     if not parts:
         return {}
-    found = _by_month(con, of, f"{database}.{of.table} WHERE {' OR '.join(of.condition(part) for part in parts)}")
+    table = f"{database}.{of.table}" if database else of.table
+    found = _by_month(con, of, f"{table} WHERE {' OR '.join(of.condition(part) for part in parts)}")
     return {WHOLE: total(found)} if WHOLE in parts else found
+
+
+def months_of_rows(con: duckdb.DuckDBPyConnection, of: Layout, ranges: Collection[tuple[int, int]]) -> list[str]:
+    """The parts that rows of these ranges of row ids, both ends included, belong to in a large table."""
+    if not ranges:
+        return []
+    rows = " OR ".join(f"rowid BETWEEN {first} AND {last}" for first, last in ranges)
+    found = con.execute(
+        f"SELECT DISTINCT coalesce(strftime({_month(of)}, '%Y-%m'), '{TIMELESS}') FROM {of.table} WHERE {rows}"
+    ).fetchall()
+    return [part for (part,) in found]
+
+
+def rows_of(marks: Mapping[str, str]) -> int:
+    """Rows of all these parts."""
+    return sum(int(mark.split(":")[0]) for mark in marks.values())
 
 
 def total(parts: Mapping[str, str]) -> str:
@@ -125,10 +143,6 @@ def _by_month(con: duckdb.DuckDBPyConnection, of: Layout, source: str) -> dict[s
             ORDER BY part"""
         ).fetchall()
     )
-
-
-def _rows(mark: str) -> int:
-    return int(mark.split(":")[0])
 
 
 def _month(of: Layout) -> str:

@@ -14,11 +14,25 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import polars as pl
 
 from energy_assets.warehouse.connection import first_row, quoted
-from energy_assets.warehouse.fingerprint import WHOLE, Layout, layout, marks, marks_again, tables_of, total
+from energy_assets.warehouse.fingerprint import (
+    WHOLE,
+    Layout,
+    fingerprint,
+    layout,
+    marks,
+    marks_of,
+    months_of_rows,
+    rows_of,
+    tables_of,
+    total,
+)
+from energy_assets.warehouse.storage import row_groups
 
-# What a manifest says of a table: rows, fingerprint, columns as `name TYPE`, and the mark of each part.
+# What a manifest says of a table: rows, fingerprint, columns as `name TYPE`, the mark of each part, and the signatures
+# of the row groups that the working file stored a large one in.
 Entries = Mapping[str, Mapping[str, Any]]
 # DuckDB files never shrink: a file whose room is free to a third, and worth the work, is written anew.
 FREE_SHARE, FREE_BLOCKS = 1 / 3, 64  # blocks of 256 KiB
@@ -30,19 +44,20 @@ class Content:
 
     layout: Layout
     marks: dict[str, str]
+    row_groups: tuple[str, ...] = ()
+
+    @property
+    def columns(self) -> list[str]:
+        """Columns as a manifest lists them."""
+        return [f"{name} {kind}" for name, kind in self.layout.columns]
 
     @property
     def entry(self) -> dict[str, object]:
         """What the manifest says of it."""
-        fingerprint = total(self.marks)
         return {
-            "rows": int(fingerprint.split(":")[0]), "fingerprint": fingerprint,
-            "columns": [f"{name} {kind}" for name, kind in self.layout.columns], "parts": self.marks,
+            "rows": rows_of(self.marks), "fingerprint": total(self.marks), "columns": self.columns,
+            "parts": self.marks, "row_groups": list(self.row_groups),
         }  # fmt: skip
-
-    def rows(self, parts: Iterable[str]) -> int:
-        """Rows of these parts."""
-        return sum(int(self.marks[part].split(":")[0]) for part in parts)
 
 
 @dataclass(frozen=True)
@@ -55,10 +70,41 @@ class Change:
     gone: tuple[str, ...] = ()
 
 
-def contents(con: duckdb.DuckDBPyConnection, schemas: Iterable[str]) -> dict[str, Content]:
-    """Every table and view of the schemas, by qualified name: each is read once."""
-    layouts = [layout(con, name) for name in tables_of(con, schemas)]
-    return {of.table: Content(of, marks(con, of)) for of in layouts}
+def contents(con: duckdb.DuckDBPyConnection, schemas: Iterable[str], before: Entries) -> dict[str, Content]:
+    """Every table and view of the schemas, by qualified name, out of a connection of `beside_with_blocks`.
+
+    Args:
+        before: what the last publication said. Months of large tables that stand in the same storage are not read.
+    """
+    tables = {name for (name,) in con.execute(
+        "SELECT schema_name || '.' || table_name FROM duckdb_tables() WHERE database_name = current_database()"
+    ).fetchall()}  # fmt: skip
+    found = {}
+    for name in tables_of(con, schemas):
+        of = layout(con, name)
+        found[name] = (
+            _content_of_table(con, of, before.get(name, {})) if name in tables else Content(of, marks(con, of))
+        )
+    return found
+
+
+def _content_of_table(con: duckdb.DuckDBPyConnection, of: Layout, before: Mapping[str, Any]) -> Content:
+    """The content of a table, of which only months with rows in other row groups than `before` are read.
+
+    What is left unread can have lost rows alone, which the number of all rows gives away: then all is read.
+    """
+    stored = row_groups(con, of.table)
+    signatures = tuple(stored["signature"].drop_nulls())
+    unread = Content(of, dict(before.get("parts", {})), signatures)
+    if WHOLE not in unread.marks and before.get("columns") == unread.columns:
+        others = stored.filter(~pl.col("signature").is_in(before.get("row_groups", [])).fill_null(False))
+        touched = months_of_rows(con, of, others.select("first", "last").rows())
+        unread.marks.update(marks_of(con, of, touched))
+        row = first_row(con, f"SELECT count(*) FROM {of.table}")
+        if row is not None and row[0] == rows_of(unread.marks):
+            return unread
+    read = marks(con, of)
+    return Content(of, read, () if WHOLE in read else signatures)
 
 
 def changes(wanted: Mapping[str, Content], before: Entries) -> dict[str, Change]:
@@ -69,7 +115,7 @@ def changes(wanted: Mapping[str, Content], before: Entries) -> dict[str, Change]
         known: Mapping[str, str] = entry.get("parts", {})
         differ = tuple(part for part, mark in content.marks.items() if known.get(part) != mark)
         gone = tuple(part for part in known if part not in content.marks)
-        if entry.get("columns") != content.entry["columns"] or WHOLE in (*differ, *gone):
+        if entry.get("columns") != content.columns or WHOLE in (*differ, *gone):
             found[name] = Change(content, True, tuple(content.marks))
         else:
             found[name] = Change(content, False, differ, gone)
@@ -134,8 +180,22 @@ def write_parquet(
 
 def mostly_new(wanted: Mapping[str, Content], before: Entries) -> bool:
     """Whether more than half of all rows would be written: then a new file is quicker, and smaller."""
-    written = sum(change.content.rows(change.parts) for change in changes(wanted, before).values())
-    return 2 * written > sum(content.rows(content.marks) for content in wanted.values())
+    written = sum(
+        rows_of({part: change.content.marks[part] for part in change.parts})
+        for change in changes(wanted, before).values()
+    )
+    return 2 * written > sum(rows_of(content.marks) for content in wanted.values())
+
+
+def holds(con: duckdb.DuckDBPyConnection, table: str, entry: Mapping[str, Any], before: Mapping[str, Any]) -> bool:
+    """Whether `schema.table` has the rows that an entry says; only parts that `before` does not say too are read."""
+    parts: Mapping[str, str] = entry["parts"]
+    known = before.get("parts", {})
+    if not parts.keys() & known.keys():
+        return fingerprint(con, table) == str(entry["fingerprint"])
+    written = {part: mark for part, mark in parts.items() if known.get(part) != mark}
+    row = first_row(con, f"SELECT count(*) FROM {table}")
+    return row == (entry["rows"],) and marks_of(con, layout(con, table), written) == written
 
 
 def is_slack(con: duckdb.DuckDBPyConnection) -> bool:
@@ -151,8 +211,8 @@ def _as_wanted(con: duckdb.DuckDBPyConnection, change: Change) -> bool:
     row = first_row(con, f"SELECT count(*) FROM target.{content.layout.table}")
     assert row is not None
     written = {part: content.marks[part] for part in change.parts}
-    same = marks_again(con, content.layout, "target", change.parts) == written
-    return same and row[0] == content.rows(content.marks)
+    same = marks_of(con, content.layout, change.parts, database="target") == written
+    return same and row[0] == rows_of(content.marks)
 
 
 def _comments(con: duckdb.DuckDBPyConnection) -> list[str]:

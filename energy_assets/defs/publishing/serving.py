@@ -31,7 +31,7 @@ def build_serving(published: Iterable[dg.AssetKey], timezone: str) -> dg.AssetsD
             dg.AssetCheckSpec(
                 "same_as_working_file",
                 asset=KEY,
-                description="Every published table has the content that the working file's had, by its manifest.",
+                description="Every published table has the rows of the working file: counted, and read where new.",
                 blocking=True,
             )
         ],
