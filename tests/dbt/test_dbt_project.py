@@ -270,3 +270,20 @@ def test_poisoning_what_was_known_later_moves_no_feature(
         before = f"issued_at_utc <= {until[group]}"
         assert differences(built[0], poisoned, ("features",), table=table, where=before) == {}
         assert differences(built[0], poisoned, ("features",), table=table) != {}, "the poison reached nothing"
+
+
+def test_a_daily_run_tests_what_newer_loads_changed(
+    repeated: Path, project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    doubled = tmp_path / "energy.duckdb"
+    shutil.copy(repeated, doubled)
+    selected = ("--select", "unique_combination_fct_demand_hourly_meter_id__interval_start_utc")
+    monkeypatch.setenv("ENERGY_DBT_TESTED_LOAD", "1")
+    again = "INSERT INTO marts.fct_demand_hourly SELECT * REPLACE ({} AS load_id) FROM marts.fct_demand_hourly LIMIT 1"
+    with duckdb.connect(str(doubled), config=CONFIG) as connection:
+        connection.execute(again.format(1))
+    assert project.run("test", doubled, *selected)[0]["status"] == "pass", "an old load's row was looked at"
+    with duckdb.connect(str(doubled), config=CONFIG) as connection:
+        connection.execute(again.format(2))
+    with pytest.raises(AssertionError, match="FAIL 1"):
+        project.run("test", doubled, *selected)

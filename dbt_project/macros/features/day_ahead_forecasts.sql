@@ -42,8 +42,12 @@ new_demand as (
         min(case when load_id > {{ seen }} then known_from_utc end) as known_from_utc,
         min(load_id) > {{ seen }} as is_new_day
     from {{ ref('int_demand_versions') }}
+    semi join (
+        select distinct meter_id, local_date
+        from {{ ref('int_demand_versions') }}
+        where load_id > {{ seen }}
+    ) as days using (meter_id, local_date)
     group by meter_id, local_date
-    having max(load_id) > {{ seen }}
 ),
 
 new_weather as (
@@ -102,46 +106,58 @@ asked as (
 ),
 {%- endif %}
 
+-- no feature looks back further: a meter may be silent for 45 days before the issue, the day before its target
 known as (
     select *
     from {{ ref('int_demand_versions') }}
     where demand_kwh is not null
         and meter_id in (select meter_id from asked)
+        and local_date >= (select min(target_date) - 50 from asked)
+        and local_date <= (select max(target_date) from asked)
+),
+
+-- the newest hour known is one of the newest day of which something is known
+newest_days as (
+    select
+        meter_id,
+        first_known_utc,
+        max(max(local_date)) over days_known as newest_date,
+        sum(count(*)) over days_known as known_days
+    from {{ ref('int_demand_days') }}
+    where first_known_utc is not null
+        and meter_id in (select meter_id from asked)
+    group by meter_id, first_known_utc
+    window days_known as (partition by meter_id order by first_known_utc)
+),
+
+positioned as (
+    select asked.*, newest_days.newest_date, newest_days.known_days
+    from asked
+    asof left join newest_days
+        on asked.meter_id = newest_days.meter_id and asked.issued_at_utc >= newest_days.first_known_utc
 ),
 
 cutoffs as (
-    select
-        meter_id,
-        known_from_utc,
-        max(max(interval_end_utc)) over (partition by meter_id order by known_from_utc) as data_cutoff_utc
-    from known
-    group by meter_id, known_from_utc
-),
-
-day_counts as (
-    select meter_id, known_from_utc, count(*) over (partition by meter_id order by known_from_utc) as known_days
-    from (
-        select meter_id, local_date, min(known_from_utc) as known_from_utc
-        from known
-        group by meter_id, local_date
-    ) as first_known
-    qualify row_number() over (partition by meter_id, known_from_utc order by local_date) = 1
+    select positioned.meter_id, positioned.issued_at_utc, max(known.interval_end_utc) as data_cutoff_utc
+    from positioned
+    inner join known
+        on positioned.meter_id = known.meter_id
+        and positioned.newest_date = known.local_date
+        and positioned.issued_at_utc >= known.known_from_utc
+    group by positioned.meter_id, positioned.issued_at_utc
 ),
 
 forecasts as (
     select
-        row_number() over (order by asked.meter_id, asked.issued_at_utc) as forecast_number,
-        asked.*,
+        row_number() over (order by positioned.meter_id, positioned.issued_at_utc) as forecast_number,
+        positioned.* exclude (newest_date, known_days),
         meters.kind,
         meters.timezone,
         meters.country,
         cutoffs.data_cutoff_utc,
-        coalesce(day_counts.known_days, 0) as known_days
-    from asked
+        coalesce(positioned.known_days, 0) as known_days
+    from positioned
     inner join meters using (meter_id)
-    asof left join cutoffs
-        on asked.meter_id = cutoffs.meter_id and asked.issued_at_utc >= cutoffs.known_from_utc
-    asof left join day_counts
-        on asked.meter_id = day_counts.meter_id and asked.issued_at_utc >= day_counts.known_from_utc
+    left join cutoffs using (meter_id, issued_at_utc)
 )
 {% endmacro %}

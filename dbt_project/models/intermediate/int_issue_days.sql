@@ -34,15 +34,16 @@ meters as (
     where kind <> 'machine'
 ),
 
--- the newest hour known of each meter, as it grew
-cutoffs as (
+-- the newest day of which something is known of each meter, as it grew; what is older than the limit below is not read
+newest_days as (
     select
         meter_id,
-        known_from_utc,
-        max(max(interval_end_utc)) over (partition by meter_id order by known_from_utc) as data_cutoff_utc
-    from {{ ref('int_demand_versions') }}
-    where demand_kwh is not null
-    group by meter_id, known_from_utc
+        first_known_utc,
+        max(max(local_date)) over (partition by meter_id order by first_known_utc) as newest_date
+    from {{ ref('int_demand_days') }}
+    where first_known_utc is not null
+        and local_date >= cast('{{ run_setting("issue_first_date") }}' as date) - 50
+    group by meter_id, first_known_utc
 ),
 
 zone_issues as (
@@ -53,23 +54,55 @@ zone_issues as (
         {{ local_date('issues.issued_at_utc', 'zones.timezone') }} + 1 as target_date
     from issues
     cross join (select distinct timezone from meters) as zones
+),
+
+-- a meter that has been silent for longer has nothing that a feature looks back on
+limited as (
+    select
+        meters.*,
+        zone_issues.issue_date,
+        zone_issues.issued_at_utc,
+        zone_issues.target_date,
+        zone_issues.issued_at_utc - interval '45 days' as silent_since_utc,
+        newest_days.newest_date,
+        {{ local_date("zone_issues.issued_at_utc - interval '45 days'", 'meters.timezone') }} as limit_date
+    from meters
+    inner join zone_issues using (timezone)
+    asof join newest_days
+        on meters.meter_id = newest_days.meter_id and zone_issues.issued_at_utc >= newest_days.first_known_utc
+),
+
+-- on the day of the limit the hour counts
+on_the_limit as (
+    select limited.meter_id, limited.issued_at_utc
+    from limited
+    inner join {{ ref('int_demand_versions') }} as versions
+        on limited.meter_id = versions.meter_id
+        and limited.newest_date = versions.local_date
+        and limited.issued_at_utc >= versions.known_from_utc
+        and limited.silent_since_utc <= versions.interval_end_utc
+    where limited.newest_date = limited.limit_date
+        and versions.demand_kwh is not null
+),
+
+heard_of as (
+    select * from limited where newest_date > limit_date
+
+    union all
+
+    select * from limited semi join on_the_limit using (meter_id, issued_at_utc) where newest_date = limit_date
 )
 
 select
-    meters.meter_id,
-    meters.kind,
-    meters.timezone,
-    meters.country,
-    zone_issues.issue_date,
-    zone_issues.issued_at_utc,
-    zone_issues.target_date,
+    heard_of.meter_id,
+    heard_of.kind,
+    heard_of.timezone,
+    heard_of.country,
+    heard_of.issue_date,
+    heard_of.issued_at_utc,
+    heard_of.target_date,
     days.day_start_utc as target_start_utc,
     days.day_end_utc as target_end_utc
-from meters
-inner join zone_issues using (timezone)
-asof join cutoffs
-    on meters.meter_id = cutoffs.meter_id and zone_issues.issued_at_utc >= cutoffs.known_from_utc
+from heard_of
 inner join {{ ref('int_local_days') }} as days
-    on zone_issues.timezone = days.timezone and zone_issues.target_date = days.local_date
--- a meter that has been silent for longer has nothing that a feature looks back on
-where cutoffs.data_cutoff_utc >= zone_issues.issued_at_utc - interval '45 days'
+    on heard_of.timezone = days.timezone and heard_of.target_date = days.local_date

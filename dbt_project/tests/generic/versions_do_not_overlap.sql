@@ -7,7 +7,7 @@ from (
         known_from_utc,
         known_to_utc,
         lead(known_from_utc) over (partition by {{ key | join(', ') }} order by known_from_utc) as next_from_utc
-    from {{ model }}
+    from {{ newer_rows(model, key) }} as tested
 ) as versions
 where known_to_utc is distinct from next_from_utc
 {% endtest %}

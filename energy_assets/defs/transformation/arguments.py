@@ -7,8 +7,13 @@ from energy_assets.config import WarehouseConfig
 from energy_assets.defs.issues import Issues
 
 
-def dbt_environment(config: WarehouseConfig, issues: Issues, database: Path) -> dict[str, str]:
-    """What the project's `run_setting` and profile read; the features' window reaches back over the training days."""
+def dbt_environment(
+    config: WarehouseConfig, issues: Issues, database: Path, *, tested_load: int = -1
+) -> dict[str, str]:
+    """What the project's `run_setting` and profile read; the features' window reaches back over the training days.
+
+    Tables that grow with the history are tested where a load newer than `tested_load` changed them; -1: everywhere.
+    """
     first = issues.first - timedelta(days=config.forecast.training_days)
     return {
         "ENERGY_DATABASE": str(database),
@@ -16,6 +21,7 @@ def dbt_environment(config: WarehouseConfig, issues: Issues, database: Path) -> 
         "ENERGY_DBT_ISSUE_HOUR": str(issues.issue_hour),
         "ENERGY_DBT_ISSUE_FIRST_DATE": first.isoformat(),
         "ENERGY_DBT_ISSUE_LAST_DATE": issues.last.isoformat(),
+        "ENERGY_DBT_TESTED_LOAD": str(tested_load),
         # A test that spans both steps would fail in the first.
         "DBT_INDIRECT_SELECTION": "cautious",
     }

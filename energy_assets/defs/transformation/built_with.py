@@ -2,7 +2,7 @@
 
 Incremental models follow new loads. A meter's zone, country, capacity or places come with no load of their own but
 change its whole history, and so does another text of the models: a change of them asks for a full refresh. New meters
-and the rows they bring need none.
+and the rows they bring need none. The newest load is kept beside, because only what came since has to be tested.
 """
 
 import json
@@ -21,6 +21,8 @@ PLACES = """
 SELECT coalesce(string_agg(location_id || ':' || coalesce(country, ''), ',' ORDER BY location_id), '')
 FROM raw.weather_locations
 """
+# Detectors decide after the marts have been built: their load counts as tested when a later one does.
+NEWEST_LOAD = "SELECT coalesce(max(load_id), -1) FROM raw.load_ledger WHERE source <> 'anomalies'"
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,7 @@ class BuiltWith:
                 "meters": dict(con.execute(METERS).fetchall()),
                 "places": con.execute(PLACES).fetchall()[0][0],
                 "project": project,
+                "newest_load": con.execute(NEWEST_LOAD).fetchall()[0][0],
             }
         file = folder / "built_with.json"
         before = json.loads(file.read_text()) if file.exists() else {}
@@ -54,8 +57,13 @@ class BuiltWith:
             self.now["meters"].get(meter) != mark for meter, mark in known.items()
         )
 
+    @property
+    def tested_load(self) -> int:
+        """Newest load whose rows are built and have passed their tests; -1 if all are to be tested."""
+        return -1 if self.changed else int(self.before.get("newest_load", -1))
+
     def remember(self) -> None:
-        """The marts are now built with what stands in raw."""
+        """The marts are now built with what stands in raw, and have passed their tests."""
         partial = self.file.with_suffix(".part")
         partial.write_text(json.dumps(self.now))
         partial.replace(self.file)

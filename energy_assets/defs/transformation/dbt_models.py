@@ -104,10 +104,10 @@ def _build(name: str, timezone: str, *, select: str = "fqn:*", exclude: str = ""
     )
     def models(context: dg.AssetExecutionContext, dbt: DbtCliResource, energy: WarehouseResource) -> Iterator[Any]:
         issues = run_issues(context, energy.config, energy.warehouse, energy.now())
-        os.environ.update(dbt_environment(energy.config, issues, energy.settings.database))
         settings = energy.settings
         manifest = load_manifest(project)
         described = BuiltWith.of(energy.warehouse, settings.dbt_target, project_version(manifest))
+        os.environ.update(dbt_environment(energy.config, issues, settings.database, tested_load=described.tested_load))
         whole = len(context.selected_asset_keys) == len(models.keys)
         arguments = build_arguments(full_refresh=whole and described.changed)
         # One target for all calls, so that each takes up the last one's parse; the pool lets only one run at a time.
