@@ -30,7 +30,7 @@ import polars as pl
 from energy_assets import forecasting, monitoring
 from energy_assets.config import ConfigError, WarehouseConfig, load_config
 from energy_assets.contracts import TABLES
-from energy_assets.defs.frames import demand_versions, features_of, hourly_history, meters
+from energy_assets.defs.frames import LONGEST_DAY, demand_versions, features_of, hourly_history, meters
 from energy_assets.defs.issues import Issues, all_known_date
 from energy_assets.defs.monitoring.anomalies import HISTORY_DAYS, flagged_as_of
 from energy_assets.defs.transformation.arguments import dbt_environment
@@ -43,7 +43,6 @@ from energy_assets.warehouse.feedback import SOURCE, apply_feedback
 MODELS = "+feat_demand_day_ahead +fct_demand_hourly"
 LONGEST = timedelta(weeks=26)
 WEEK = timedelta(days=7)
-LONGEST_DAY = timedelta(hours=64)  # from the earliest hour of an issue day to the end of the day after, in any zone
 FORGET = """
 DELETE FROM raw.demand_exclusions WHERE load_id IN (SELECT load_id FROM raw.load_ledger WHERE source = $feedback)
 """

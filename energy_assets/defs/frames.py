@@ -18,6 +18,7 @@ from energy_assets.warehouse.standing import STANDING_FORECASTS
 
 # The version of an hour that was in force at $as_of.
 AS_OF = "known_from_utc <= $as_of AND (known_to_utc IS NULL OR known_to_utc > $as_of)"
+LONGEST_DAY = timedelta(hours=64)  # from the earliest hour of an issue day to the end of the day after, in any zone
 
 
 def kinds_of_meters(con: duckdb.DuckDBPyConnection, meter_ids: Sequence[str] = ()) -> list[str]:
@@ -58,15 +59,19 @@ def labelled_features(
 
     `demand_kwh` is null where it was not known or is set aside; `label_known_at_utc` says since when it is.
     """
+    issues = issue_times(config, as_of=as_of, days=days)
+    first, last = min(issues, default=as_of), max(issues, default=as_of)
     return fetch(
         con,
         f"""SELECT f.* EXCLUDE (load_id), v.demand_kwh, v.known_from_utc AS label_known_at_utc
         FROM features.feat_demand_day_ahead f
-        LEFT JOIN (SELECT * FROM intermediate.int_demand_versions WHERE {AS_OF}) v
-            ON v.meter_id = f.meter_id AND v.interval_start_utc = f.interval_start_utc
+        LEFT JOIN (
+            SELECT * FROM intermediate.int_demand_versions
+            WHERE {AS_OF} AND interval_start_utc >= $first AND interval_start_utc < $until
+        ) v ON v.meter_id = f.meter_id AND v.interval_start_utc = f.interval_start_utc
         WHERE f.issued_at_utc IN (SELECT unnest($issues::TIMESTAMPTZ[])) AND ($kind IS NULL OR f.kind = $kind)
         ORDER BY f.meter_id, f.issued_at_utc, f.interval_start_utc""",
-        parameters={"as_of": as_of, "issues": issue_times(config, as_of=as_of, days=days), "kind": kind},
+        parameters={"as_of": as_of, "issues": issues, "kind": kind, "first": first, "until": last + LONGEST_DAY},
     )
 
 
@@ -122,8 +127,9 @@ def hourly_history(con: duckdb.DuckDBPyConnection, *, as_of: datetime, days: int
         FROM marts.fct_demand_hourly h
         JOIN marts.dim_meters m ON m.meter_id = h.meter_id
         LEFT JOIN marts.dim_dates d ON d.country = m.country AND d.local_date = h.local_date
-        LEFT JOIN (SELECT * FROM intermediate.int_demand_versions WHERE {AS_OF}) v
-            ON v.meter_id = h.meter_id AND v.interval_start_utc = h.interval_start_utc
+        LEFT JOIN (
+            SELECT * FROM intermediate.int_demand_versions WHERE {AS_OF} AND interval_start_utc >= $since
+        ) v ON v.meter_id = h.meter_id AND v.interval_start_utc = h.interval_start_utc
         LEFT JOIN (
             SELECT meter_id, interval_start_utc, min(known_from_utc) AS first_known_at_utc
             FROM intermediate.int_demand_versions

@@ -22,6 +22,7 @@ WITH finer AS (
         least(r.replaced_at_utc, h.known_to_utc) AS known_to_utc
     FROM readings r JOIN intermediate.int_demand_versions h
         ON h.meter_id = r.meter_id AND h.interval_start_utc = r.hour_utc
+        AND h.interval_start_utc > $since - INTERVAL 1 HOUR AND h.interval_start_utc < $until
         AND (h.known_to_utc IS NULL OR r.known_at_utc < h.known_to_utc)
         AND (r.replaced_at_utc IS NULL OR h.known_from_utc < r.replaced_at_utc)
     WHERE r.energy_kwh IS NOT NULL AND h.demand_kwh IS NOT NULL

@@ -13,6 +13,7 @@ from dagster_dbt import DbtCliResource
 from pydantic import Field
 
 from energy_assets.config import WarehouseConfig
+from energy_assets.defs.frames import LONGEST_DAY
 from energy_assets.defs.issues import Issues
 from energy_assets.defs.resources import WarehouseResource
 from energy_assets.defs.transformation.arguments import build_arguments, dbt_environment
@@ -24,7 +25,6 @@ from energy_assets.warehouse import Warehouse, first_row
 
 DAY = timedelta(days=1)
 FEATURE_MODELS = ("int_issue_days", "feat_demand_day_ahead")
-LONGEST_DAY = timedelta(hours=64)  # from the earliest hour of an issue day to the end of the day after, in any zone
 MISSING = """
 WITH reach AS (
     SELECT meter_id, min(known_from_utc) AS first_utc, max(interval_end_utc) + INTERVAL 45 DAY AS last_utc

@@ -137,6 +137,7 @@ def _seasons(con: duckdb.DuckDBPyConnection, at: datetime, since: datetime) -> p
         JOIN intermediate.int_demand_versions v
             ON v.meter_id = h.meter_id AND v.interval_start_utc = h.interval_start_utc
         WHERE {AS_OF} AND h.interval_start_utc >= $first AND h.interval_start_utc < $until
+            AND v.interval_start_utc >= $first AND v.interval_start_utc < $until
         ORDER BY h.meter_id, h.interval_start_utc""",
         parameters={
             "as_of": at,
