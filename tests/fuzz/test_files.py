@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from energy_assets.sources import SourceError, source_file
+from energy_assets.sources import SourceError, read_parts, source_file
 from energy_assets.sources.feedback_files import read_feedback_file
 from tests.fuzz.strange import CELLS, FEEDBACK, FUZZ, LONG, READERS, files, parquet, spoiled_bytes
-from tests.unit.sources.reading import read_path
+from tests.unit.sources.reading import PARIS, RECEIVED, check, source
 
 FAULTS_OF_A_READER = {"lost_rows", "reader_failed"}
 TYPES = (
@@ -33,13 +33,15 @@ def read_strange(path: Path, content: bytes, reader: str) -> int:
     """Rows of the file, all of them accounted for; 0 if it was refused with a reason."""
     path.write_bytes(content)
     try:
-        batch = read_path(path, **READERS[reader][1])  # holds it against the contracts, and counts
+        batches = list(read_parts(source(**READERS[reader][1]), source_file(path), PARIS, RECEIVED))
     except SourceError as error:
         refused(error, path)
         return 0
-    assert batch.rows > 0
-    assert batch.rejected.select("reason", "message").null_count().row(0) == (0, 0)
-    return batch.rows
+    for batch in batches:
+        check(batch)  # holds it against the contracts, and counts
+        assert batch.rows > 0
+        assert batch.rejected.select("reason", "message").null_count().row(0) == (0, 0)
+    return sum(batch.rows for batch in batches)
 
 
 @pytest.mark.parametrize("reader", READERS)
