@@ -18,7 +18,7 @@ from energy_assets.config.sources import Source
 from energy_assets.contracts import TABLES, Table
 from energy_assets.sources.base import REJECTED_SCHEMA, Batch
 from energy_assets.warehouse.connection import fetch, first_row
-from energy_assets.warehouse.writes import append_new, inserted, registered, replace_by_key
+from energy_assets.warehouse.writes import append_new, inserted, registered, replace_by_key, streamed
 
 MASTER_DATA = ("raw.meters", "raw.weather_locations", "raw.meter_locations", "raw.tariffs", "raw.shiftable_loads")
 
@@ -138,16 +138,21 @@ def _append_readings(
     receipt = "i.known_at_utc" if isinstance(source, MeterFiles) and source.known_from else "$received::TIMESTAMPTZ"
     # What this load brought before belongs to other meters.
     earlier = """interval_start_utc BETWEEN $low AND $high AND load_id < $load
-        AND meter_id IN (SELECT DISTINCT meter_id FROM incoming)"""
-    bounds = {"low": frame["interval_start_utc"].min(), "high": frame["interval_start_utc"].max(), "load": load_id}
+        AND meter_id IN (SELECT unnest($meters::VARCHAR[]))"""
+    bounds = {
+        "low": frame["interval_start_utc"].min(), "high": frame["interval_start_utc"].max(), "load": load_id,
+        "meters": frame["meter_id"].unique(maintain_order=True).to_list(),
+    }  # fmt: skip
     constants = _constants(frame)
     named = ", ".join(f'${name} AS "{name}"' for name in constants)
-    with registered(con, frame.drop(*constants)):
-        if first_row(con, f"SELECT 1 FROM {table.qualified} WHERE {earlier} LIMIT 1", bounds) is None:
-            return inserted(con, f"INSERT INTO {table.qualified} BY NAME SELECT *, {named} FROM incoming", constants)
+    nothing_known = first_row(con, f"SELECT 1 FROM {table.qualified} WHERE {earlier} LIMIT 1", bounds) is None
+    insert = f"INSERT INTO {table.qualified} BY NAME"
+    with streamed(con, frame.drop(*constants)):
+        if nothing_known:
+            return inserted(con, f"{insert} SELECT *, {named} FROM incoming", constants)
         return inserted(
             con,
-            f"""INSERT INTO {table.qualified} BY NAME
+            f"""{insert}
             WITH old AS (
                 SELECT meter_id, direction, interval_start_utc,
                     {"known_at_utc" if recorded else "max(known_at_utc) AS known_at_utc"},

@@ -49,6 +49,19 @@ def registered(con: duckdb.DuckDBPyConnection, frame: pl.DataFrame, name: str = 
         con.unregister(name)
 
 
+@contextmanager
+def streamed(con: duckdb.DuckDBPyConnection, frame: pl.DataFrame, name: str = "incoming") -> Iterator[str]:
+    """The same to be read once. A transaction keeps the tables behind its views until it ends; of a stream, nothing."""
+    import pyarrow as pa
+
+    table = frame.to_arrow()
+    con.register(name, pa.RecordBatchReader.from_batches(table.schema, (batch for batch in table.to_batches())))
+    try:
+        yield name
+    finally:
+        con.unregister(name)
+
+
 def append_new(con: duckdb.DuckDBPyConnection, table: Table, frame: pl.DataFrame) -> int:
     """Inserts the rows whose key is not there yet; returns how many."""
     frame = table.conform(frame)
