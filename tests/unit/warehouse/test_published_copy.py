@@ -26,7 +26,6 @@ from energy_assets.warehouse.storage import beside_with_blocks
 NOW = datetime(2026, 3, 10, 12, 0, tzinfo=UTC)
 SCHEMAS = ("marts", "reporting")
 COUNT = "SELECT count(*) FROM marts.days"
-MONTHS = ["2026-01", "2026-02", "2026-03", "2026-04", "2026-05"]
 HOLD = f"""
 import sys, duckdb
 con = duckdb.connect(sys.argv[1], read_only=True)
@@ -142,8 +141,8 @@ def read(warehouse: Warehouse, before: Entries) -> Entries:
         (["DELETE FROM marts.fact WHERE meter = 3", "INSERT INTO marts.fact SELECT 3, '2026-04-02', 1"], None),
         (["DELETE FROM marts.fact WHERE interval_start_utc = '2026-02-03'",
           "INSERT INTO marts.fact SELECT meter, '2026-02-03', 2 FROM range(128) m(meter)"], ["2026-02"]),
-        (["UPDATE marts.fact SET kwh = kwh + 1 WHERE meter = 3"] * 2, MONTHS),
-        (["CREATE OR REPLACE TABLE marts.fact AS FROM marts.fact ORDER BY kwh"], MONTHS),
+        (["UPDATE marts.fact SET kwh = kwh + 1 WHERE meter = 3"] * 2, None),
+        (["CREATE OR REPLACE TABLE marts.fact AS FROM marts.fact ORDER BY kwh"], None),
         (["DELETE FROM marts.fact WHERE meter = 3"], None),
         (["INSERT INTO marts.fact FROM marts.fact LIMIT 4096"], None),
         (["UPDATE marts.fact SET interval_start_utc = '2026-01-01' WHERE meter > 90"], None),
