@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 # The same examples every time; ENERGY_FUZZ_EXAMPLES=2000 looks longer.
 FUZZ = settings(
-    max_examples=int(os.environ.get("ENERGY_FUZZ_EXAMPLES", "20")),
+    max_examples=int(os.environ.get("ENERGY_FUZZ_EXAMPLES", "10")),
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture],

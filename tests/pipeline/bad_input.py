@@ -14,6 +14,13 @@ from tests.warehouses import NOW, SMALL, Folder
 
 HOUR = timedelta(hours=1)
 HISTORY = timedelta(days=60)
+# Ids that end a literal, a line, a cell, a tag, a template or a path where somebody forgot that they are text.
+STRANGE = (
+    "Robert'); DROP TABLE raw.meters;--", 'a"b|c', "two\nlines", "[/b]$x^{<script>alert(1)</script>", "{{ 1 / 0 }} %s",
+    "../../Zähler 😀\u202e",
+)  # fmt: skip
+STRANGE_FILE = 'it\'s; "strange" ${x} [1] 😀.csv'
+STRANGE_FOLDER = 'ware\'house; "x" é'
 LAST = NOW - 5 * HOUR  # the newest hour that is known at the issue time
 
 
@@ -40,6 +47,7 @@ def make(path: Path) -> Folder:
         {"name": "text", "path": "text.csv", **homes},  # words where numbers belong
         {"name": "missing", "path": "missing.csv", **homes},  # no such file
         {"name": "empty", "path": "empty.csv", **homes},
+        {"name": "strange", "path": STRANGE_FILE, **homes},  # ids and a file name that are made to break something
         {"name": "same_id", "path": "same_id.csv", **homes, "kind": "industrial"},  # another meter by the name of one
         {
             "name": "weather_with_holes", "type": "weather_files", "path": "weather.csv", "location_id": "holes",
@@ -51,7 +59,8 @@ def make(path: Path) -> Folder:
     begin, year = LAST - HISTORY, timedelta(days=365)
 
     def write(name: str, meters: Iterable[str], times: Iterable[datetime], value: Callable[[datetime], object]) -> None:
-        lines = [f"{t:%Y-%m-%dT%H:%M:%SZ},{m},{value(t)}" for m in meters for t in times]
+        quoted = ['"' + m.replace('"', '""') + '"' if set(m) & set('",\n') else m for m in meters]
+        lines = [f"{t:%Y-%m-%dT%H:%M:%SZ},{m},{value(t)}" for m in quoted for t in times]
         (path / name).write_text("\n".join(["time,meter,kwh", *lines]) + "\n")
 
     def wild(at: datetime) -> float:
@@ -67,6 +76,7 @@ def make(path: Path) -> Folder:
     write("future.csv", ["future"], [*hours(begin, LAST), *hours(NOW + year, NOW + year + timedelta(days=1))], demand)
     write("wild.csv", ["wild"], hours(begin, LAST), wild)
     write("text.csv", ["text"], hours(begin, LAST), words)
+    write(STRANGE_FILE, STRANGE, list(hours(begin, LAST)), demand)
     (path / "empty.csv").write_bytes(b"")
     write("same_id.csv", ["good_1"], hours(begin, LAST), lambda t: demand(t, 400))
     weather = [t for t in hours(begin - timedelta(days=2), NOW + timedelta(days=2)) if t.day % 5 and t.hour % 7]

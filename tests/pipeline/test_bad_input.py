@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from energy_assets.querying import query_published
+from energy_assets.settings import Settings
 from tests.conftest import Built
 from tests.pipeline import bad_input
-from tests.warehouses import ISSUED_AT, Folder
+from tests.warehouses import ISSUED_AT, NOW, Folder
 
 GOOD = {"good_1", "good_2", "text", "wild", "future"}  # mostly good
 SIMULATED = {"building_01", "household_001", "household_002", "household_003", "industrial_01", "zone_01"}
@@ -20,7 +22,7 @@ ORDER BY 1"""
 @pytest.fixture(scope="module")
 def folder(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Folder:
     """The warehouse after its run, which succeeded."""
-    made = bad_input.make(tmp_path_factory.mktemp("bad") / "warehouse")
+    made = bad_input.make(tmp_path_factory.mktemp("bad") / bad_input.STRANGE_FOLDER)
     made.run()
     return made
 
@@ -91,6 +93,24 @@ def test_a_meter_that_stopped_a_year_ago_has_no_invented_forecast_and_is_reporte
     assert folder.rows("SELECT count(*) FROM forecasts.demand_forecasts WHERE meter_id = 'stopped'") == [(0,)]
     said = folder.rows("SELECT meter_id, status FROM reporting.warehouse_freshness WHERE status <> 'fresh'")
     assert said == [("stopped", "stopped")]
+
+
+def test_names_are_text_wherever_they_go(folder: Folder) -> None:
+    loaded = folder.rows("SELECT path, rows, rejected_rows FROM raw.load_ledger WHERE source = 'strange'")
+    assert loaded == [(bad_input.STRANGE_FILE, 60 * 24 * len(bad_input.STRANGE), 0)]
+    assert {name for (name,) in folder.rows("SELECT meter_id FROM raw.meters")} > set(bad_input.STRANGE)
+    for meter in bad_input.STRANGE:
+        said = folder.rows(
+            "SELECT DISTINCT interval_start_utc FROM forecasts.demand_forecasts WHERE meter_id = $meter", meter=meter
+        )
+        assert len(said) == 24
+    ids = ", ".join("'" + meter.replace("'", "''") + "'" for meter in bad_input.STRANGE)
+    with folder.environment(NOW):
+        counted = query_published(
+            Settings(), f"SELECT count(DISTINCT meter_id) FROM reporting.next_day_demand WHERE meter_id IN ({ids})",
+            as_csv=True,
+        )  # fmt: skip
+    assert counted.splitlines()[-1] == str(len(bad_input.STRANGE))
 
 
 def test_the_published_copy_has_all_of_it(folder: Folder) -> None:
