@@ -22,6 +22,8 @@ from typing import Any
 from energy_assets.config import load_config
 from energy_assets.defs.issues import PARTITION, Issues, default_issue_date
 from energy_assets.defs.transformation.arguments import build_arguments, dbt_environment
+from energy_assets.defs.transformation.built_with import BuiltWith
+from energy_assets.defs.transformation.lineage import project_version
 from energy_assets.running import prepare
 from energy_assets.schedule import latest_issue_date
 from energy_assets.settings import DBT, DBT_PROJECT_DIR, Settings
@@ -34,11 +36,15 @@ LAST_WINDOW = "features of the training window"
 
 @dataclass(frozen=True)
 class Models:
-    """Models of dbt; `days` of issue times, or those of the training window."""
+    """Models of dbt; `days` of issue times, or those of the training window.
+
+    With the last ones before Python's steps all is built and tested, as the product remembers it.
+    """
 
     select: tuple[str, ...]
     exclude: tuple[str, ...] = ()
     days: int | None = None
+    is_last: bool = False
 
 
 # In the order of a run. A tuple names steps of the job.
@@ -46,7 +52,7 @@ STAGES: dict[str, Models | tuple[str, ...]] = {
     "load to raw": ("raw_tables",),
     "staging to marts": Models(BEFORE, AFTER_PYTHON, days=1),
     "features of the next day": Models(("int_issue_days", "feat_demand_day_ahead"), days=1),
-    LAST_WINDOW: Models(("int_issue_days", "path:models/features"), ("resource_type:seed",)),
+    LAST_WINDOW: Models(("int_issue_days", "path:models/features"), ("resource_type:seed",), is_last=True),
     "training": ("forecast_models",),
     "scoring the next day": ("demand_forecasts",),
     "forecasts by parts of the hour": ("interval_forecasts",),
@@ -65,7 +71,6 @@ STAGES: dict[str, Models | tuple[str, ...]] = {
 def run(stage: str) -> dict[str, Any]:
     """Runs a stage; its seconds and a note."""
     settings = Settings()
-    prepare(settings)
     what = STAGES[stage]
     return _dbt(settings, what) if isinstance(what, Models) else _steps(settings, what)
 
@@ -98,7 +103,9 @@ def _steps(settings: Settings, steps: tuple[str, ...]) -> dict[str, Any]:
 
 def _dbt(settings: Settings, models: Models) -> dict[str, Any]:
     config, issues = load_config(settings.sources_file), _issues(settings)
-    variables = dbt_environment(config, issues, settings.database)
+    version = project_version(json.loads((settings.dbt_target / "manifest.json").read_text()))
+    built = BuiltWith.of(Warehouse.of(settings), settings.dbt_target, version)
+    variables = dbt_environment(config, issues, settings.database, tested_load=built.tested_load)
     if models.days is not None:
         variables["ENERGY_DBT_ISSUE_FIRST_DATE"] = (issues.last - timedelta(days=models.days - 1)).isoformat()
     excluded = ["--exclude", *models.exclude] if models.exclude else []
@@ -114,6 +121,8 @@ def _dbt(settings: Settings, models: Models) -> dict[str, Any]:
         result["unique_id"]: result["execution_time"]
         for result in json.loads((settings.dbt_target / "run_results.json").read_text())["results"]
     }
+    if models.is_last:
+        built.remember()
     tests = sum(seconds for name, seconds in took.items() if name.startswith("test."))
     return {
         "wall_s": sum(took.values()),
@@ -128,6 +137,7 @@ def main() -> None:
     parser.add_argument("stage", choices=STAGES)
     parser.add_argument("--profile", action="store_true", help="print the forty functions that take longest")
     given = parser.parse_args()
+    prepare(Settings())
     if given.profile:
         profile = cProfile.Profile()
         profile.runcall(run, given.stage)
