@@ -96,7 +96,7 @@ def test_windows_text_is_read(tmp_path: Path) -> None:
     assert batch.rows == 1
 
 
-@pytest.mark.parametrize("content", ["", "\n \n", gzip.compress(b""), "time,kwh\n"])
+@pytest.mark.parametrize("content", ["", "\n \n", gzip.compress(b"", mtime=0), "time,kwh\n"])
 def test_empty_files(tmp_path: Path, content: str | bytes) -> None:
     assert error(tmp_path, content).reason == "empty_file"
 
