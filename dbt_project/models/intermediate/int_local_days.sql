@@ -8,7 +8,7 @@ with meters as (
 readings as (
     select meter_id, min(interval_start_utc) as first_utc, max(interval_start_utc) as last_utc
     from {{ ref('stg_meter_readings') }}
-    where interval_end_utc <= known_at_utc + interval '24 hours' -- a stamp in the far future makes no calendar
+    where epoch_us(interval_end_utc) <= epoch_us(known_at_utc) + 86400000000 -- a stamp in the far future makes no calendar
     group by meter_id
 ),
 

@@ -15,7 +15,7 @@ with meters as (
     select meter_id, timezone, capacity_kw from {{ ref('stg_meters') }}
 ),
 
--- asking for the local time of every reading takes longer than looking it up
+-- asking for the local time of every reading takes longer than looking it up; the calendar covers all plain readings
 clock as (
     select
         timezone,
@@ -34,12 +34,8 @@ plain as not materialized (
         readings.meter_id,
         readings.interval_start_utc,
         readings.interval_end_utc,
-        coalesce(
-            local_hours.local_date, {{ local_date('readings.interval_start_utc', 'meters.timezone') }}
-        ) as local_date,
-        coalesce(
-            local_hours.local_hour, {{ local_hour('readings.interval_start_utc', 'meters.timezone') }}
-        ) as local_hour,
+        local_hours.local_date,
+        local_hours.local_hour,
         cast(cast(readings.energy_kwh as decimal(18, 6)) as double) as demand_kwh,
         case
             when readings.energy_kwh is null then 'missing'
