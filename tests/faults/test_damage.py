@@ -76,15 +76,14 @@ def test_an_artefact_whose_history_has_changed_is_not_replaced_by_another_model(
 def test_a_damaged_publication_is_published_anew_from_the_working_file(built: Built, copied: Folder) -> None:
     flip(copied.serving / "energy.duckdb")
     cut(next((copied.serving / "parquet" / "reporting").rglob("*.parquet")))
-    held = (copied.serving / "manifest.json").open("rb")  # a reader that has it open
-    [said] = mended(copied)
+    with (copied.serving / "manifest.json").open("rb") as held:  # a reader that has it open
+        [said] = mended(copied)
+        assert held.read()
     assert "published anew" in said
     assert read_once(copied.serving) == built.folder.publication
     manifest = current_manifest(copied.serving)
     assert manifest is not None
     assert damaged_files(copied.serving, published_checksums(manifest)) == {}
-    assert held.read()
-    held.close()
     assert [p.name for p in (copied.path / ".published").iterdir()] == [copied.publication]
 
 
