@@ -55,12 +55,12 @@ PROMISES = (
     Promise(
         "The working DuckDB file is damaged",
         "Found by DuckDB's checksums of its blocks; `doctor --repair` keeps the damaged file aside, takes forecasts "
-        "and decisions from the published copy, and the next run makes the rest from the sources, as it was.",
+        "and decisions from the published copy, and the next run makes the rest from the sources.",
         (
             f"{DAMAGE}::test_damage_of_each_kind_is_found_by_checksum_and_has_a_remedy",
-            f"{DAMAGE}::test_a_damaged_raw_table_is_loaded_again_and_a_run_makes_the_content_of_before",
+            f"{DAMAGE}::test_a_damaged_raw_table_is_loaded_again_and_a_run_makes_forecasts_and_readings_as_before",
             f"{DAMAGE}::test_a_working_file_that_cannot_be_opened_is_begun_anew_with_what_was_published",
-            f"{DAMAGE}::test_a_working_file_begun_anew_has_the_content_of_before_after_a_run",
+            f"{DAMAGE}::test_a_working_file_begun_anew_has_readings_and_forecasts_as_before_after_a_run",
             f"{DAMAGE}::test_repair_keeps_what_a_killed_process_had_committed",
             f"{DAMAGE}::test_a_sound_warehouse_passes_and_repair_leaves_it_as_it_is",
         ),
