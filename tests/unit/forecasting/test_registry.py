@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import duckdb
 import polars as pl
@@ -41,9 +44,19 @@ def con() -> duckdb.DuckDBPyConnection:
     return opened
 
 
-def trained(name: str, at: datetime, artefact: str = "a/model.json") -> pl.DataFrame:
+@cache
+def checksum() -> str:
+    """Of the one artefact."""
+    with TemporaryDirectory() as folder:
+        return save(zone_model(), Path(folder))[1]
+
+
+def trained(name: str, at: datetime, artefact: str = "a/model.json", sha256: str | None = None) -> pl.DataFrame:
     """A version's row; all share one artefact, since what it says is not looked at here."""
-    row = version_row(zone_model(), role="challenger", decision="-", decided_because="-", artefact=artefact, sha256="-")
+    row = version_row(
+        zone_model(), role="challenger", decision="-", decided_because="-", artefact=artefact,
+        sha256=sha256 or checksum(),
+    )  # fmt: skip
     return row.with_columns(
         model_version=pl.lit(name),
         model_name=pl.lit("x"),
@@ -202,8 +215,9 @@ def test_of_two_decisions_of_one_instant_the_last_made_counts(con: duckdb.DuckDB
 def test_an_artefact_that_is_lost_or_of_an_older_format_counts_as_absent(
     con: duckdb.DuckDBPyConnection, tmp_path: Path
 ) -> None:
-    (tmp_path / "old.json").write_text('{"file_format": 1, "what": "day_ahead", "name": "x"}')
-    record(con, gate.first("x", "old", at=NOW), trained("old", NOW, "old.json"))
+    old = b'{"file_format": 1, "what": "day_ahead", "name": "x"}'
+    (tmp_path / "old.json").write_bytes(old)
+    record(con, gate.first("x", "old", at=NOW), trained("old", NOW, "old.json", hashlib.sha256(old).hexdigest()))
     record(con, gate.first("x", "lost", at=NOW + DAY), trained("lost", NOW + DAY, "nowhere/model.json"))
     assert champion(con, tmp_path, "x", NOW) is None
     assert champion(con, tmp_path, "x", NOW + DAY) is None
