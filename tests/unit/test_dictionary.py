@@ -67,7 +67,7 @@ def test_every_type_of_source_and_every_field_is_listed() -> None:
         for field in source.model_fields:
             assert field == "type" or f"| `{field}` |" in text
     section = text.split("### `type: uci_household`")[1].split("###")[0]
-    assert "| `publication_lag_minutes` | whole number, ≥ 0 | `5` |" in section
+    assert "| `publication_lag_minutes` | whole number, ≥ 0 and ≤ 5270400 | `5` |" in section
     assert "`path`" not in section  # stands in the shared block
     assert "| `path` | text | *required* |" in text
 
