@@ -19,12 +19,11 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from energy_assets.settings import Settings
-from energy_assets.warehouse import Warehouse
+from energy_assets.warehouse import Warehouse, readable_manifest
 from energy_assets.warehouse.soundness import (
     checksum,
     damaged_files,
     published_checksums,
-    readable_manifest,
     unreadable_tables,
 )
 

@@ -18,14 +18,13 @@ from energy_assets import sources
 from energy_assets.config import ConfigError, FileSource, load_config
 from energy_assets.settings import Settings
 from energy_assets.sources.base import SourceError
-from energy_assets.warehouse import Warehouse, WarehouseBusyError
+from energy_assets.warehouse import Warehouse, WarehouseBusyError, readable_manifest
 from energy_assets.warehouse.soundness import (
     WHOLE_FILE,
     artefact_checksums,
     damaged_files,
     damaged_run_stores,
     published_checksums,
-    readable_manifest,
     unreadable_tables,
 )
 

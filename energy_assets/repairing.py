@@ -11,14 +11,13 @@ from collections.abc import Iterator
 from energy_assets.config import load_config
 from energy_assets.running import one_at_a_time, prepare
 from energy_assets.settings import Settings
-from energy_assets.warehouse import Warehouse
+from energy_assets.warehouse import Warehouse, readable_manifest
 from energy_assets.warehouse.mending import mend_publication, mend_working_file, set_aside
 from energy_assets.warehouse.soundness import (
     artefact_checksums,
     damaged_files,
     damaged_run_stores,
     published_checksums,
-    readable_manifest,
     unreadable_tables,
 )
 

@@ -6,7 +6,14 @@ Belongs here: everything that holds a connection. Does not belong here: formats 
 from energy_assets.warehouse.connection import Warehouse, WarehouseBusyError, fetch, first_row
 from energy_assets.warehouse.fingerprint import fingerprint, fingerprints
 from energy_assets.warehouse.ingestion import LoadReport, load_sources
-from energy_assets.warehouse.publishing import Manifest, PublicationError, current_manifest, differing_tables, publish
+from energy_assets.warehouse.publishing import (
+    Manifest,
+    PublicationError,
+    current_manifest,
+    differing_tables,
+    publish,
+    readable_manifest,
+)
 from energy_assets.warehouse.writes import append_new, append_revisions, ensure_tables, replace_by_key
 
 __all__ = [
@@ -26,5 +33,6 @@ __all__ = [
     "first_row",
     "load_sources",
     "publish",
+    "readable_manifest",
     "replace_by_key",
 ]

@@ -98,7 +98,7 @@ def _publish(warehouse: Warehouse, serving: Path, now: datetime, *, anew: bool) 
     store.mkdir(parents=True, exist_ok=True)
     for left in store.glob("tmp-*"):
         shutil.rmtree(left)
-    old = _readable_manifest(serving)
+    old = readable_manifest(serving)
     previous = serving.resolve() if old is not None else None
     with beside_with_blocks(warehouse) as con:
         # Hashes and storage may be made otherwise by another version, and nothing is taken on trust when made anew.
@@ -176,14 +176,14 @@ def _earlier_copy(
 
 def _worth_keeping(folder: Path, wanted: dict[str, Content]) -> Manifest | None:
     """The manifest of a publication whose file has most of what is wanted and is as it was written."""
-    manifest = _readable_manifest(folder)
+    manifest = readable_manifest(folder)
     if manifest is None or mostly_new(wanted, manifest.tables):
         return None
     file = folder / FILE
     return manifest if file.exists() and _described(file) == manifest.files.get(FILE) else None
 
 
-def _readable_manifest(folder: Path) -> Manifest | None:
+def readable_manifest(folder: Path) -> Manifest | None:
     """The manifest; None too where it is damaged, so that what it stood for is written anew."""
     try:
         return current_manifest(folder)

@@ -14,7 +14,7 @@ from pathlib import Path
 import duckdb
 
 from energy_assets.warehouse.connection import Warehouse, fetch
-from energy_assets.warehouse.publishing import Manifest, current_manifest
+from energy_assets.warehouse.publishing import Manifest
 
 WHOLE_FILE = "*"
 
@@ -57,14 +57,6 @@ def damaged_files(folder: Path, recorded: Mapping[str, str]) -> dict[str, str]:
         elif checksum(file) != sha256:
             found[name] = "changed"
     return found
-
-
-def readable_manifest(serving: Path) -> Manifest | None:
-    """The manifest of what is published; None where it is missing or is no manifest."""
-    try:
-        return current_manifest(serving)
-    except (ValueError, TypeError):
-        return None
 
 
 def published_checksums(manifest: Manifest) -> dict[str, str]:
