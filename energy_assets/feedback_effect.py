@@ -194,7 +194,7 @@ def _arm(
     until = issues.last_time + LONGEST_DAY
     inputs = []
     for kind in kinds:
-        frame = features_of(con, learned_from, kind=kind)
+        frame = features_of(con, learned_from, kind=kind, whole_since=issues.first_time)
         ids = frame["meter_id"].unique().sort().to_list()
         versions = demand_versions(con, as_of=until, since=learned_from[0], until=until, meter_ids=ids)
         inputs.append((kind, frame, versions))

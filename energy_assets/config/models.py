@@ -52,6 +52,11 @@ class Forecast(Strict):
     training_days: int = Field(
         1095, ge=14, le=36_500, description="issue days before a model's training that it may learn from"
     )
+    training_meter_days: int = Field(
+        50_000,
+        ge=1000,
+        description="days of single meters that a kind learns from, besides the newest weeks; of more, an even share",
+    )
     evaluation_weeks: int = Field(4, ge=1, le=104, description="weeks that the rolling-origin evaluation goes back")
     refit_weeks: int = Field(4, ge=1, le=52, description="weeks between two fits in that evaluation")
     own_interval: list[str] = Field(
@@ -63,6 +68,11 @@ class Forecast(Strict):
     scenario_days: int = Field(3, ge=1, le=36_500, description="newest issue days whose paths are kept")
     seed: int = Field(7, ge=0, le=2**31 - 1, description="of everything random in training and in paths")
     promotion: Promotion = Field(Promotion(), description="when a model takes the place of another")
+
+    @property
+    def whole_days(self) -> int:
+        """Issue days back from one whose features are made of every meter: those judged, and what they look back on."""
+        return 7 * max(self.evaluation_weeks, self.promotion.weeks) + 30
 
 
 class Peaks(Strict):

@@ -18,6 +18,8 @@ from energy_assets.warehouse.standing import STANDING_FORECASTS
 
 # The version of an hour that was in force at $as_of.
 AS_OF = "known_from_utc <= $as_of AND (known_to_utc IS NULL OR known_to_utc > $as_of)"
+# The newest weeks of every meter, of older days those whose turn it is (dbt's macro `in_turn`); f: features, t: turns.
+LEARNED = "(f.issued_at_utc >= $whole_since OR (epoch_us(f.issued_at_utc) // 86400000000 + t.turn) % t.step = 0)"
 LONGEST_DAY = timedelta(hours=64)  # from the earliest hour of an issue day to the end of the day after, in any zone
 
 
@@ -57,6 +59,7 @@ def labelled_features(
 ) -> pl.DataFrame:
     """Features of the issue days before `as_of` with the demand that was known of them by then, of a kind or of all.
 
+    Of a large kind days older than `forecast.whole_days` have a share of its meters, for training to learn from.
     `demand_kwh` is null where it was not known or is set aside; `label_known_at_utc` says since when it is.
     """
     issues = issue_times(config, as_of=as_of, days=days)
@@ -65,27 +68,45 @@ def labelled_features(
         con,
         f"""SELECT f.* EXCLUDE (load_id), v.demand_kwh, v.known_from_utc AS label_known_at_utc
         FROM features.feat_demand_day_ahead f
+        JOIN intermediate.int_training_turns t ON t.meter_id = f.meter_id
         LEFT JOIN (
             SELECT * FROM intermediate.int_demand_versions
             WHERE {AS_OF} AND interval_start_utc >= $first AND interval_start_utc < $until
         ) v ON v.meter_id = f.meter_id AND v.interval_start_utc = f.interval_start_utc
         WHERE f.issued_at_utc IN (SELECT unnest($issues::TIMESTAMPTZ[])) AND ($kind IS NULL OR f.kind = $kind)
+            AND {LEARNED}
         ORDER BY f.meter_id, f.issued_at_utc, f.interval_start_utc""",
-        parameters={"as_of": as_of, "issues": issues, "kind": kind, "first": first, "until": last + LONGEST_DAY},
+        parameters={
+            "as_of": as_of,
+            "issues": issues,
+            "kind": kind,
+            "first": first,
+            "until": last + LONGEST_DAY,
+            "whole_since": as_of - timedelta(days=config.forecast.whole_days),
+        },
     )
 
 
 def features_of(
-    con: duckdb.DuckDBPyConnection, issues: Sequence[datetime], *, kind: str, meter_ids: Sequence[str] = ()
+    con: duckdb.DuckDBPyConnection,
+    issues: Sequence[datetime],
+    *,
+    kind: str,
+    whole_since: datetime,
+    meter_ids: Sequence[str] = (),
 ) -> pl.DataFrame:
-    """Features of the issue times of one kind of meter, of all its meters or those named."""
+    """Features of the issue times of one kind of meter, of all its meters or those named.
+
+    Of a large kind issue times before `whole_since` have a share of its meters, for training to learn from.
+    """
     return fetch(
         con,
-        """SELECT * EXCLUDE (load_id) FROM features.feat_demand_day_ahead
-        WHERE issued_at_utc IN (SELECT unnest($issues::TIMESTAMPTZ[]))
-            AND kind = $kind AND (len($meters::VARCHAR[]) = 0 OR list_contains($meters::VARCHAR[], meter_id))
-        ORDER BY meter_id, issued_at_utc, interval_start_utc""",
-        parameters={"issues": list(issues), "kind": kind, "meters": list(meter_ids)},
+        f"""SELECT f.* EXCLUDE (load_id) FROM features.feat_demand_day_ahead f
+        JOIN intermediate.int_training_turns t ON t.meter_id = f.meter_id
+        WHERE f.issued_at_utc IN (SELECT unnest($issues::TIMESTAMPTZ[])) AND {LEARNED}
+            AND kind = $kind AND (len($meters::VARCHAR[]) = 0 OR list_contains($meters::VARCHAR[], f.meter_id))
+        ORDER BY f.meter_id, f.issued_at_utc, f.interval_start_utc""",
+        parameters={"issues": list(issues), "kind": kind, "meters": list(meter_ids), "whole_since": whole_since},
     )
 
 

@@ -25,7 +25,8 @@ STALE_DAYS = 3
 MIN_KNOWN_DAYS = 7
 WEATHER_SHARE = 0.5
 RECENT_ISSUES = 56
-KEEP_DAYS = 60
+KEEP_DAYS, LEAST_KEEP_DAYS = 60, 14
+MOST_TURNS = 28
 ORDER = ("meter_id", "issued_at_utc", "interval_start_utc")
 NAIVE_COLUMNS = ("demand_lag_7d_kwh", "demand_lag_14d_kwh", "demand_lag_21d_kwh", "demand_lag_28d_kwh")
 LAST_RESORTS = (
@@ -103,20 +104,36 @@ def meter_day_turn() -> pl.Expr:
 
 
 def subsample(rows: pl.DataFrame, limit: int) -> pl.DataFrame:
-    """At most about `limit` rows: all of the newest days, whole meter-days spread evenly over the older ones."""
+    """At most about `limit` rows: half of them of the newest days, whole meter-days spread evenly over the older ones.
+
+    Of the newest days all meters count, or, where they are too many for two weeks of them, a share of each day's.
+    """
     if rows.height <= limit:
         return rows
-    per_day = max(rows.height // max(rows["issued_at_utc"].n_unique(), 1), 1)
-    keep_days = min(KEEP_DAYS, max(limit // 2 // per_day, 1))
-    newest = rows["issued_at_utc"].max()
-    recent = pl.col("issued_at_utc") > newest - pl.duration(days=keep_days)
-    older = int(rows.select((~recent).sum()).item())
-    step = max(1, -(-older // max(limit - (rows.height - older), 1)))
-    thin = rows.filter(recent | (meter_day_turn() % step == 0))
-    if thin.height <= limit:
-        return thin
-    fewer = -(-thin.height // limit)  # so many meters that even the newest days are too many: some of the meters' days
-    return thin.filter(meter_day_turn() % fewer == 0)
+    age = rows["issued_at_utc"].max() - pl.col("issued_at_utc")
+    days = rows.group_by("issued_at_utc").len()["len"]
+    per_day = max(rows.height // len(days), int(days.max()) // 2)  # type: ignore[arg-type]
+    keep_days = min(KEEP_DAYS, max(limit // 2 // per_day, LEAST_KEEP_DAYS))
+    is_recent = age < pl.duration(days=keep_days)
+    recent = _spread(rows.filter(is_recent), limit // 2)
+    older = _spread(rows.filter(~is_recent), limit - recent.height)
+    return pl.concat([recent, older]).sort(ORDER)
+
+
+def _spread(rows: pl.DataFrame, limit: int) -> pl.DataFrame:
+    """At most about `limit` rows in whole meter-days, a share of every day and of every meter.
+
+    Of days with so many meters that each would have a turn once in a month only, or with many more meters than other
+    days, as many are kept as of those: points of a plane that an additive recurrence fills evenly (Roberts, 2018).
+    """
+    step = -(-rows.height // max(limit, 1))
+    if step <= 1:
+        return rows
+    per_day = pl.len().over("issued_at_utc") * rows["issued_at_utc"].n_unique() / limit
+    if rows.select(per_day.max()).item() <= MOST_TURNS:
+        return rows.filter(meter_day_turn() % step == 0)
+    day, meter = (pl.col(name).rank("dense").cast(pl.Float64) for name in ("issued_at_utc", "meter_id"))
+    return rows.filter((day * 0.7548776662466927 + meter * 0.5698402909980532) % 1.0 * per_day < 1)
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from rich.table import Table
 from energy_assets import simulation
 from energy_assets.config import Market, Simulation
 from energy_assets.monitoring.drift.reference import held_back
-from energy_assets.monitoring.drift.statistics import residual_statistics
+from energy_assets.monitoring.drift.statistics import REFERENCE, residual_windows, statistics
 from energy_assets.monitoring.drift.thresholds import with_thresholds
 from energy_assets.sources import find_files
 from tests.real_data import REAL_DATA
@@ -137,7 +137,9 @@ def found(clean: pl.DataFrame, residuals: pl.DataFrame, begins: date) -> Iterato
     for drift in DRIFTS:
         if drift == HEATING and begins.month not in SEASON:
             continue
-        scores = residual_statistics(drifting(near, drift, begins)).join(limits, on=[*series, "week"])
+        scores = statistics(residual_windows(drifting(near, drift, begins)), REFERENCE).join(
+            limits, on=[*series, "week"]
+        )
         size = pl.when(pl.col("method") == "spread").then("value").otherwise(pl.col("value").abs())
         beyond = (
             pl.when(pl.col("week") < first).then("was").otherwise(size > pl.col("threshold")).fill_null(value=False)
@@ -153,7 +155,7 @@ def found(clean: pl.DataFrame, residuals: pl.DataFrame, begins: date) -> Iterato
 def replay(frame: pl.DataFrame, learned_until: date | None = None) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The clean weeks that are judged, and what became of the drifts put into them."""
     residuals = held_back(frame)
-    clean = with_thresholds(residual_statistics(residuals), learned_until=learned_until)
+    clean = with_thresholds(statistics(residual_windows(residuals), REFERENCE), learned_until=learned_until)
     last = frame["local_date"].dt.truncate("1w").max()
     assert isinstance(last, date)
     since = last - JUDGED + timedelta(weeks=1)
@@ -167,7 +169,7 @@ def replay(frame: pl.DataFrame, learned_until: date | None = None) -> tuple[pl.D
 
 def followed(frame: pl.DataFrame, weeks: int) -> tuple[int, int]:
     """Of eight drifts of the level, how many are found where the publisher's forecast follows after so many weeks."""
-    limits = with_thresholds(residual_statistics(held_back(frame)), learned_until=LEARNED_UNTIL)
+    limits = with_thresholds(statistics(residual_windows(held_back(frame)), REFERENCE), learned_until=LEARNED_UNTIL)
     limits = limits.filter(pl.col("method") == "level").select("meter_id", "week", "method", "threshold")
     hits, begins = 0, [date(2017, 1, 2) + timedelta(weeks=12 * i, days=3 * (i % 2)) for i in range(8)]
     for day in begins:
@@ -176,7 +178,9 @@ def followed(frame: pl.DataFrame, weeks: int) -> tuple[int, int]:
         drifted = frame.filter(pl.col("local_date") < day + timedelta(days=28)).with_columns(
             pl.col("demand_kwh") * grown, pl.col("published_kwh") * follows
         )
-        scores = residual_statistics(held_back(drifted)).join(limits, on=["meter_id", "week", "method"])
+        scores = statistics(residual_windows(held_back(drifted)), REFERENCE).join(
+            limits, on=["meter_id", "week", "method"]
+        )
         beyond = scores.filter(pl.col("meter_id") == "FI").sort("week")
         beyond = beyond.filter(pl.col("week") + timedelta(days=8) <= day + timedelta(days=FOUND_WITHIN))
         hit = beyond["value"].abs() > beyond["threshold"]

@@ -25,6 +25,15 @@ VIEWS = {
     "features.feat_demand_day_ahead": "SELECT * EXCLUDE (known_from_utc, demand_kwh) FROM made",
     "intermediate.int_demand_versions": "SELECT meter_id, interval_start_utc, local_date, demand_kwh, known_from_utc, "
     "NULL::TIMESTAMPTZ AS known_to_utc FROM made WHERE demand_kwh IS NOT NULL",
+    "intermediate.int_demand_days": "SELECT meter_id, local_date, min(known_from_utc) FILTER (demand_kwh IS NOT NULL) "
+    "AS first_known_utc FROM made GROUP BY ALL",
+    "intermediate.int_local_days": "SELECT 'Europe/Paris' AS timezone, local_date, min(interval_start_utc) AS "
+    "day_start_utc, max(interval_end_utc) AS day_end_utc FROM made GROUP BY ALL",
+    "intermediate.int_meter_locations": "SELECT DISTINCT meter_id, 'here' AS location_id FROM made",
+    "intermediate.int_weather_versions": "SELECT DISTINCT 'here' AS location_id, interval_start_utc AS valid_at_utc, "
+    "temperature_c, issued_at_utc AS known_from_utc, NULL::TIMESTAMPTZ AS known_to_utc FROM made",
+    "intermediate.int_training_turns": "SELECT DISTINCT meter_id, 0 AS turn, 1 AS step FROM made",
+    "marts.dim_dates": "SELECT '' AS country, NULL::DATE AS local_date, FALSE AS is_holiday",
     "intermediate.int_published_by_hour": "SELECT meter_id, '' AS publisher, interval_start_utc, 0.0 AS energy_kwh, "
     "known_from_utc AS known_at_utc FROM made WHERE FALSE",
 }  # fmt: skip
@@ -69,6 +78,11 @@ def write(warehouse: Warehouse, frame: pl.DataFrame) -> None:
         ensure_tables(con, TABLES.values())
         with registered(con, frame):
             con.execute("CREATE OR REPLACE TABLE made AS SELECT * FROM incoming")
+        con.execute("DELETE FROM raw.meters")
+        con.execute(
+            "INSERT INTO raw.meters BY NAME SELECT DISTINCT meter_id, meter_id AS name, kind, 'FR' AS country, "
+            "'Europe/Paris' AS timezone, 60 AS interval_minutes, 'made' AS source FROM made"
+        )
         for name, query in VIEWS.items():
             con.execute(f"CREATE SCHEMA IF NOT EXISTS {name.split('.')[0]}")
             con.execute(f"CREATE OR REPLACE VIEW {name} AS {query}")

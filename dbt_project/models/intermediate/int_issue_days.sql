@@ -1,4 +1,5 @@
--- Forecasts to make: each meter that is not silent, each issue date asked for. Issued at the market's local hour (the first
+-- Forecasts to make: each meter that is not silent, each issue date asked for (of the older ones those that training looks
+-- at). Issued at the market's local hour (the first
 -- instant of the day at or after it, where clocks change), for the meter's own next local day.
 with dates as (
     select unnest(generate_series(
@@ -29,9 +30,15 @@ issues as (
 ),
 
 meters as (
-    select meter_id, kind, timezone, country
-    from {{ ref('stg_meters') }}
-    where kind <> 'machine'
+    select
+        meters.meter_id,
+        meters.kind,
+        meters.timezone,
+        meters.country,
+        turns.turn,
+        turns.step
+    from {{ ref('stg_meters') }} as meters
+    inner join {{ ref('int_training_turns') }} as turns using (meter_id)
 ),
 
 -- the newest day of which something is known of each meter, as it grew; what is older than the limit below is not read
@@ -70,6 +77,8 @@ limited as (
     inner join zone_issues using (timezone)
     asof join newest_days
         on meters.meter_id = newest_days.meter_id and zone_issues.issued_at_utc >= newest_days.first_known_utc
+    where zone_issues.issue_date >= cast('{{ run_setting("issue_whole_date") }}' as date)
+        or {{ in_turn('zone_issues.issued_at_utc', 'meters') }}
 ),
 
 -- on the day of the limit the hour counts

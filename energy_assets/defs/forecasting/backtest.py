@@ -141,7 +141,7 @@ def _answer(energy: WarehouseResource, context: dg.AssetExecutionContext, asked:
     """The evaluation of one kind of meter, unless the same one stands."""
     first, last, until = asked.issues.first_time, asked.issues.last_time, asked.until
     with energy.warehouse.connect(read_only=True) as con:
-        frame = features_of(con, asked.learned_from, kind=kind, meter_ids=asked.meters)
+        frame = features_of(con, asked.learned_from, kind=kind, whole_since=first, meter_ids=asked.meters)
         meters = frame["meter_id"].unique().sort().to_list()
         since = min(asked.learned_from)
         versions = demand_versions(con, as_of=asked.as_of, since=since, until=until, meter_ids=meters)

@@ -13,7 +13,7 @@ from dagster_dbt import DbtCliResource
 from pydantic import Field
 
 from energy_assets.config import WarehouseConfig
-from energy_assets.defs.frames import LONGEST_DAY
+from energy_assets.defs.frames import LEARNED, LONGEST_DAY
 from energy_assets.defs.issues import Issues
 from energy_assets.defs.resources import WarehouseResource
 from energy_assets.defs.transformation.arguments import build_arguments, dbt_environment
@@ -25,7 +25,7 @@ from energy_assets.warehouse import Warehouse, first_row
 
 DAY = timedelta(days=1)
 FEATURE_MODELS = ("int_issue_days", "feat_demand_day_ahead")
-MISSING = """
+MISSING = f"""
 WITH reach AS (
     SELECT meter_id, min(known_from_utc) AS first_utc, max(interval_end_utc) + INTERVAL 45 DAY AS last_utc
     FROM intermediate.int_demand_versions JOIN raw.meters USING (meter_id)
@@ -33,9 +33,11 @@ WITH reach AS (
         AND (len($meters::VARCHAR[]) = 0 OR list_contains($meters::VARCHAR[], meter_id))
     GROUP BY meter_id
 )
-SELECT count(*) FROM reach JOIN (SELECT unnest($issues::TIMESTAMPTZ[]) AS issued_at_utc)
+SELECT count(*) FROM reach JOIN (SELECT unnest($issues::TIMESTAMPTZ[]) AS issued_at_utc) f
     ON issued_at_utc BETWEEN first_utc AND last_utc
+JOIN intermediate.int_training_turns t USING (meter_id)
 ANTI JOIN (SELECT DISTINCT meter_id, issued_at_utc FROM features.feat_demand_day_ahead) USING (meter_id, issued_at_utc)
+WHERE {LEARNED}
 """  # 45 days: a meter that has been silent for longer has no features (`int_issue_days`)
 
 
@@ -146,7 +148,9 @@ def ensure_features(
     if asked.made_for == "daily":  # with more to learn from it would be another one than the daily run's
         return
     with energy.warehouse.connect(read_only=True) as con:
-        row = first_row(con, MISSING, {"issues": asked.learned_from, "meters": list(asked.meters)})
+        row = first_row(con, MISSING, {
+            "issues": asked.learned_from, "meters": list(asked.meters), "whole_since": asked.issues.first_time,
+        })  # fmt: skip
     missing = int(row[0]) if row else 0
     if not missing:
         return

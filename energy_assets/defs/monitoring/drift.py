@@ -13,51 +13,22 @@ import polars as pl
 
 from energy_assets import monitoring, plots
 from energy_assets.contracts import TABLES
-from energy_assets.defs.forecasting.backtest import OURS, newest_backtests
 from energy_assets.defs.forecasting.registry import champion, model_name
-from energy_assets.defs.frames import AS_OF, issue_times, kinds_of_meters, labelled_features
+from energy_assets.defs.frames import issue_times, kinds_of_meters, labelled_features
 from energy_assets.defs.issues import Issues, run_issues
 from energy_assets.defs.metadata import plot, table_metadata, table_spec
+from energy_assets.defs.monitoring.drift_inputs import Inputs
 from energy_assets.defs.resources import POOL, WarehouseResource
 from energy_assets.warehouse import append_new, ensure_tables, fetch, first_row
 
 SCORES, DECISIONS = TABLES["monitoring.drift_scores"], TABLES["monitoring.drift_decisions"]
 SCORES_KEY, DECISIONS_KEY = (dg.AssetKey([t.schema, t.name]) for t in (SCORES, DECISIONS))
 REPORT = dg.AssetKey(["reports", "drift"])
+INTERMEDIATE = ("int_demand_days", "int_demand_versions", "int_local_days", "int_meter_locations",
+                "int_published_by_hour", "int_weather_versions")  # fmt: skip
 SETTLED = timedelta(hours=24)  # after a week's end, for readings to come in
 CURRENT_DAYS, REFERENCE_DAYS = 14, 90  # of the features that explain
 SHOWN_WEEKS = 26  # of a first run that are written beside the newest
-FORECAST_WEEKS = 104
-QUANTILES = (0.1, 0.5, 0.9)  # of the forecasts that calibration is judged by
-DEMAND = f"""
-SELECT f.meter_id, f.kind, f.interval_start_utc, f.interval_end_utc, f.local_date, f.local_hour, f.day_of_week,
-    f.is_holiday, f.temperature_c, v.demand_kwh, p.published_kwh
-FROM features.feat_demand_day_ahead f
-LEFT JOIN (SELECT * FROM intermediate.int_demand_versions WHERE {AS_OF}) v
-    ON v.meter_id = f.meter_id AND v.interval_start_utc = f.interval_start_utc
-LEFT JOIN (
-    SELECT meter_id, interval_start_utc, arg_max(energy_kwh, (known_at_utc, publisher)) AS published_kwh
-    FROM intermediate.int_published_by_hour WHERE known_at_utc <= $as_of GROUP BY ALL
-) p ON p.meter_id = f.meter_id AND p.interval_start_utc = f.interval_start_utc
-WHERE f.issued_at_utc IN (SELECT unnest($issues::TIMESTAMPTZ[])) AND f.local_date < $monday
-ORDER BY f.meter_id, f.interval_start_utc"""
-SAID = f"""
-WITH issued AS (
-    SELECT meter_id, interval_start_utc, quantile, 1 AS turn,
-        arg_max(demand_kwh, (issued_at_utc, revision)) AS demand_kwh
-    FROM forecasts.demand_forecasts
-    WHERE issued_at_utc >= $since AND issued_at_utc < $as_of AND quantile IN {QUANTILES} AND quality = 'primary'
-    GROUP BY ALL
-), backtested AS (
-    SELECT meter_id, interval_start_utc, quantile, 2 AS turn, any_value(demand_kwh) AS demand_kwh
-    FROM forecasts.backtest_forecasts
-    WHERE list_contains($ids, backtest_id) AND model_name = '{OURS}' AND quantile IN {QUANTILES}
-        AND issued_at_utc < $as_of
-    GROUP BY ALL
-)
-SELECT meter_id, kind, interval_start_utc, quantile, arg_min(demand_kwh, turn) AS demand_kwh
-FROM (SELECT * FROM issued UNION ALL SELECT * FROM backtested) JOIN raw.meters USING (meter_id)
-GROUP BY ALL ORDER BY ALL"""
 
 
 def build_drift(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
@@ -68,8 +39,8 @@ def build_drift(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition
         dg.AssetKey(["forecasts", "demand_forecasts"]),
         dg.AssetKey(["forecasts", "model_versions"]),
         dg.AssetKey(["features", "feat_demand_day_ahead"]),
-        dg.AssetKey(["intermediate", "int_demand_versions"]),
-        dg.AssetKey(["intermediate", "int_published_by_hour"]),
+        *(dg.AssetKey(["intermediate", name]) for name in INTERMEDIATE),
+        dg.AssetKey(["marts", "dim_dates"]),
     ]
     owner = "team:forecasting"
 
@@ -168,21 +139,9 @@ def _judge_week(energy: WarehouseResource, at: datetime, monday: date) -> dict[s
     """Scores, reports and decisions of the week before `monday`, by what was known at `at`; pictures of the kinds."""
     config = energy.config
     with energy.warehouse.connect(read_only=True) as con:
-        asked = {
-            "as_of": at,
-            "monday": monday,
-            "issues": issue_times(config, as_of=at, days=config.forecast.training_days),
-        }
-        demand = fetch(con, DEMAND, asked)
-        said = fetch(
-            con,
-            SAID,
-            {
-                "as_of": at,
-                "since": at - timedelta(weeks=FORECAST_WEEKS),
-                "ids": list(newest_backtests(con, at).values()),
-            },
-        )
+        issues = issue_times(config, as_of=at, days=config.forecast.training_days)
+        inputs = Inputs(con, at, monday, issues)
+        weeks = monitoring.drift.timeline(inputs)
         features = labelled_features(con, config, as_of=at, days=REFERENCE_DAYS + CURRENT_DAYS)
         anomalies = fetch(
             con,
@@ -191,9 +150,6 @@ def _judge_week(energy: WarehouseResource, at: datetime, monday: date) -> dict[s
             {"at": at},
         )
         importance = _importance(con, energy, at)
-    # weeks are whole from their first Monday on
-    demand = demand.filter(pl.col("local_date") >= pl.col("local_date").min().dt.offset_by("6d").dt.truncate("1w"))
-    weeks = monitoring.drift.timeline(demand, said)
     features = features.filter(pl.col("local_date") < monday)
     split = pl.col("local_date") >= monday - timedelta(days=CURRENT_DAYS)
     relative = f"reports/drift/{monday.isoformat()}"
@@ -205,7 +161,7 @@ def _judge_week(energy: WarehouseResource, at: datetime, monday: date) -> dict[s
         reports=energy.settings.folder / relative,
         reports_path=relative,
     )
-    decisions = monitoring.drift.decide(weeks, explains, demand, anomalies, issued_at=at)
+    decisions = monitoring.drift.decide(weeks, explains, pl.concat(inputs.newest), anomalies, issued_at=at)
     with energy.warehouse.transaction() as con:
         begun = first_row(con, "SELECT 1 FROM monitoring.drift_scores WHERE role = 'decides' LIMIT 1") is not None
         shown = weeks.filter(pl.col("week") >= monday - timedelta(weeks=1 if begun else SHOWN_WEEKS))

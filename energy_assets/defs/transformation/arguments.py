@@ -14,13 +14,18 @@ def dbt_environment(
 
     Tables that grow with the history are tested where a load newer than `tested_load` changed them; -1: everywhere.
     """
-    first = issues.first - timedelta(days=config.forecast.training_days)
+    learned = config.forecast
+    first = issues.first - timedelta(days=learned.training_days)
+    whole = issues.first - timedelta(days=learned.whole_days)
     return {
         "ENERGY_DATABASE": str(database),
         "ENERGY_DBT_MARKET_TIMEZONE": config.market.timezone,
         "ENERGY_DBT_ISSUE_HOUR": str(issues.issue_hour),
         "ENERGY_DBT_ISSUE_FIRST_DATE": first.isoformat(),
         "ENERGY_DBT_ISSUE_LAST_DATE": issues.last.isoformat(),
+        "ENERGY_DBT_ISSUE_WHOLE_DATE": whole.isoformat(),
+        "ENERGY_DBT_TRAINING_DAYS": str(learned.training_days),
+        "ENERGY_DBT_TRAINING_METER_DAYS": str(learned.training_meter_days),
         "ENERGY_DBT_TESTED_LOAD": str(tested_load),
         # A test that spans both steps would fail in the first.
         "DBT_INDIRECT_SELECTION": "cautious",

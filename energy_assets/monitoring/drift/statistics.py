@@ -6,6 +6,8 @@ the reference.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 
 import numpy as np
@@ -22,25 +24,32 @@ SERIES = ["meter_id", "kind", "week"]
 COLUMNS = (*SERIES, "column_name", "method", "value")
 
 
-def residual_statistics(residuals: pl.DataFrame) -> pl.DataFrame:
-    """Level, hour shape and spread of the residuals of each meter, and of each kind (`all:<kind>`).
+@dataclass(frozen=True)
+class Windows:
+    """Two weeks of single meters in a few numbers; those of some meters can be put beside those of others.
 
-    Of the two weeks that end with `week`:
+    `scores`: `SERIES`, level, spread. `profile`: `SERIES`, local_hour, residual; without rows where there are none.
+    """
+
+    scores: pl.DataFrame
+    profile: pl.DataFrame
+
+    @classmethod
+    def concat(cls, parts: Sequence[Windows]) -> Windows:
+        """Those of all meters."""
+        return cls(pl.concat(part.scores for part in parts), pl.concat(part.profile for part in parts))
+
+
+def residual_windows(residuals: pl.DataFrame) -> Windows:
+    """Level, spread and profile of the residuals of each meter in the two weeks that end with each week.
 
     - `level`: sum of the residuals over the sum of the reference.
-    - `hour_shape`: mean residual by local hour less its mean, relative to the reference's mean; of that the largest
-      magnitude of a mean over four hours in a row (23 and 0 o'clock are neighbours).
-    - `spread`: logarithm of the residuals' standard deviation relative to the reference's mean.
-
-    Each is the change from the median of the quarter that ended four weeks before: slow growth is no drift, and a drift
-    that has lasted for a quarter is the new normal. A kind's level and spread are the medians of its meters', its shape
-    is that of their median residuals by hour: what happens to one meter alone is not the kind's.
+    - `residual`: their mean by local hour, relative to the reference's mean.
+    - `spread`: logarithm of their standard deviation relative to the reference's mean.
 
     Args:
-        residuals: as `reference.held_back` returns them; hours without demand do not count.
-
-    Returns:
-        `COLUMNS` with column_name `reference`, sorted; windows with less than 70 % of their hours are left out.
+        residuals: as `reference.held_back` returns them; hours without demand do not count, and windows with less than
+            70 % of their hours are left out.
     """
     known = residuals.filter(pl.col("demand_kwh").is_finite(), pl.col("reference_kwh").is_finite())
     known = _windows(known.with_columns(residual=pl.col("demand_kwh") - pl.col("reference_kwh")))
@@ -55,27 +64,21 @@ def residual_statistics(residuals: pl.DataFrame) -> pl.DataFrame:
     )
     by_hour = known.group_by(*SERIES, "local_hour").agg(pl.col("residual").mean()).join(windows, on=SERIES)
     by_hour = by_hour.select(*SERIES, "local_hour", residual=pl.col("residual") / pl.col("mean"))
-    every = pl.concat([by_hour, _of_kind(by_hour, [*SERIES, "local_hour"], ["residual"])])
-    both = pl.concat([windows.select(*SERIES, LEVEL, SPREAD), _of_kind(windows, SERIES, [LEVEL, SPREAD])])
-    changes = both.sort(SERIES).with_columns(_change(LEVEL), _change(SPREAD))
-    return _long(changes.join(_shape(every), on=SERIES), REFERENCE, [LEVEL, SHAPE, SPREAD])
+    return Windows(windows.select(*SERIES, LEVEL, SPREAD), by_hour)
 
 
-def forecast_statistics(forecasts: pl.DataFrame, actuals: pl.DataFrame) -> pl.DataFrame:
-    """Level and spread of what came true within the quantiles that were issued, per meter and kind.
+def forecast_windows(forecasts: pl.DataFrame, actuals: pl.DataFrame) -> Windows:
+    """Level and spread of what came true within the quantiles that were issued, per meter; there is no profile.
 
     The probability integral transform (Dawid, 1984) as a standard normal score: the place of the actual among the
     quantiles, straight lines between them, beyond the outermost at most 2.5 standard deviations. Of a calibrated
-    forecast the scores have mean 0 (`level`) and standard deviation 1 (`spread`, its logarithm). Windows and changes
-    are those of `residual_statistics`.
+    forecast the scores have mean 0 (`level`) and standard deviation 1 (`spread`, its logarithm). Windows are those of
+    `residual_windows`.
 
     Args:
         forecasts: meter_id, kind, week, interval_start_utc, quantile, demand_kwh; one forecast per interval, with the
             same quantiles everywhere, three at least.
         actuals: meter_id, interval_start_utc, demand_kwh; nulls do not count.
-
-    Returns:
-        `COLUMNS` with column_name `forecast`, sorted.
     """
     known = actuals.filter(pl.col("demand_kwh").is_finite())
     known = known.select("meter_id", "interval_start_utc", actual_kwh="demand_kwh")
@@ -92,8 +95,32 @@ def forecast_statistics(forecasts: pl.DataFrame, actuals: pl.DataFrame) -> pl.Da
     scored = _windows(wide.select(SERIES).with_columns(score=pl.Series(score, dtype=pl.Float64)))
     spread = pl.col("score").std().clip(lower_bound=1e-6).log()
     windows = _full(scored.group_by(SERIES).agg(hours=pl.len(), level=pl.col("score").mean(), spread=spread))
-    both = pl.concat([windows.select(*SERIES, LEVEL, SPREAD), _of_kind(windows, SERIES, [LEVEL, SPREAD])])
-    return _long(both.sort(SERIES).with_columns(_change(LEVEL), _change(SPREAD)), FORECAST, [LEVEL, SPREAD])
+    nothing = windows.clear().select(*SERIES, local_hour=pl.lit(0, pl.Int32), residual=pl.lit(0.0))
+    return Windows(windows.select(*SERIES, LEVEL, SPREAD), nothing)
+
+
+def statistics(windows: Windows, column: str) -> pl.DataFrame:
+    """Level, spread and, of a profile, `hour_shape` of each meter, and of each kind (`all:<kind>`), as changes.
+
+    Each is the change from the median of the quarter that ended four weeks before: slow growth is no drift, and a drift
+    that has lasted for a quarter is the new normal. `hour_shape` is the largest magnitude of the profile's change, less
+    its mean, over four hours in a row (23 and 0 o'clock are neighbours). A kind's level and spread are the medians of
+    its meters', its shape is that of their median profile: what happens to one meter alone is not the kind's.
+
+    Args:
+        windows: of all meters of each kind.
+        column: what they are windows of: `REFERENCE` or `FORECAST`.
+
+    Returns:
+        `COLUMNS` with that column_name, sorted.
+    """
+    scores, profile = windows.scores, windows.profile
+    both = pl.concat([scores, _of_kind(scores, SERIES, [LEVEL, SPREAD])])
+    changes = both.sort(SERIES).with_columns(_change(LEVEL), _change(SPREAD))
+    if profile.is_empty():
+        return _long(changes, column, [LEVEL, SPREAD])
+    every = pl.concat([profile, _of_kind(profile, [*SERIES, "local_hour"], ["residual"])])
+    return _long(changes.join(_shape(every), on=SERIES), column, [LEVEL, SHAPE, SPREAD])
 
 
 def _normal_scores(actual: np.ndarray, values: np.ndarray, levels: np.ndarray) -> np.ndarray:

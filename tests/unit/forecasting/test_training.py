@@ -166,3 +166,19 @@ def test_subsample_keeps_the_newest_days_and_every_hour_and_weekday() -> None:
     counts = thin.group_by("day_of_week", "local_hour").len()
     assert counts.height == 7 * 24
     assert subsample(rows, rows.height).equals(rows)
+
+
+def test_subsample_of_thousands_of_meters_still_has_days_of_all_times() -> None:
+    """Where a single day of all meters is more than may be learned from, some of each day's meters are."""
+    days, meters = 400, 500
+    rows = pl.DataFrame({"day": range(days)}).join(pl.DataFrame({"m": range(meters)}), how="cross")
+    issued = pl.lit(START) + pl.duration(days=1) * pl.col("day")
+    rows = rows.select(meter_id=pl.format("m{}", "m"), issued_at_utc=issued, interval_start_utc=issued)
+    few = pl.col("meter_id").is_in(["m7", "m77"])
+    for frame in (rows, rows.filter((pl.col("issued_at_utc") >= START + 350 * DAY) | few)):
+        thin = subsample(frame, 300)
+        recent = thin.filter(pl.col("issued_at_utc") >= START + (days - 14) * DAY)
+        assert 250 <= thin.height <= 310
+        assert 120 <= recent.height <= 160
+        assert recent["issued_at_utc"].n_unique() == 14
+        assert thin["issued_at_utc"].n_unique() > 100

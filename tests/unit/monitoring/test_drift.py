@@ -13,7 +13,13 @@ import pytest
 from energy_assets.contracts import table
 from energy_assets.monitoring import drift
 from energy_assets.monitoring.drift.reference import GAP_WEEKS, held_back
-from energy_assets.monitoring.drift.statistics import forecast_statistics, residual_statistics
+from energy_assets.monitoring.drift.statistics import (
+    FORECAST,
+    REFERENCE,
+    forecast_windows,
+    residual_windows,
+    statistics,
+)
 from energy_assets.monitoring.drift.thresholds import FLOORS, LEAST_PAIRS, with_thresholds
 
 START = datetime(2023, 1, 2, tzinfo=UTC)  # a Monday
@@ -76,7 +82,7 @@ def evening(kwh: float) -> pl.Expr:
 def decided(frame: pl.DataFrame, **more: Any) -> dict[str, dict[str, Any]]:
     """Decisions by meter and kind."""
     given = {"explaining": table("monitoring.drift_scores").empty(), "anomalies": NO_ANOMALIES} | more
-    rows = drift.decide(drift.timeline(frame, NO_FORECASTS), demand=frame, issued_at=ISSUED, **given)
+    rows = drift.decide(drift.timeline([(frame, NO_FORECASTS)]), demand=frame, issued_at=ISSUED, **given)
     assert rows.schema == table("monitoring.drift_decisions").polars_schema
     return {row["meter_id"]: row for row in rows.iter_rows(named=True)}
 
@@ -102,9 +108,22 @@ def test_a_published_forecast_stands_in_for_missing_weather_and_only_then() -> N
 def test_history_that_is_too_short_has_no_reference() -> None:
     short = demand(1, 20)
     assert held_back(short).is_empty()
-    assert drift.timeline(short, NO_FORECASTS).is_empty()
+    assert drift.timeline([(short, NO_FORECASTS)]).is_empty()
     assert decided(short)["m0"]["because"].startswith("Too few weeks")
     assert held_back(short.clear()).is_empty()
+
+
+def test_meters_may_come_in_any_batches() -> None:
+    frame = changed(demand(3), 2 * pl.col("demand_kwh"), meter="m1")
+    said = frame.select("meter_id", "kind", "interval_start_utc").join(
+        pl.DataFrame({"quantile": [0.1, 0.5, 0.9], "demand_kwh": [0.1, 1.0, 9.0]}), how="cross"
+    )
+    one = drift.timeline([(frame, said)])
+    assert one["column_name"].n_unique() == 2
+    batches = [
+        (frame.filter(mine), said.filter(mine)) for mine in (pl.col("meter_id") == "m1", pl.col("meter_id") != "m1")
+    ]
+    assert drift.timeline(batches).equals(one)
 
 
 @pytest.mark.parametrize("weeks_later", [1, 4, 20])
@@ -113,7 +132,7 @@ def test_no_week_knows_a_later_one(weeks_later: int) -> None:
     known = WEEKS - weeks_later
     poisoned = changed(demand(2), pl.lit(1e6), last_weeks=weeks_later)
     cut = demand(2).filter(pl.col("interval_start_utc") < START + timedelta(weeks=known))
-    whole, before = drift.timeline(poisoned, NO_FORECASTS), drift.timeline(cut, NO_FORECASTS)
+    whole, before = drift.timeline([(poisoned, NO_FORECASTS)]), drift.timeline([(cut, NO_FORECASTS)])
     at = pl.col("week") == (START + timedelta(weeks=known - 1)).date()
     assert before.filter(at).height == 9  # two meters and their kind
     assert whole.filter(at).equals(before.filter(at))
@@ -134,15 +153,18 @@ def test_statistics_are_what_they_say() -> None:
     expected = {"level": 0.1, "hour_shape": 0.2 * (1 - 4 / 24), "spread": np.log(3)}
     for method, demand_kwh in cases.items():
         drifting = frame.with_columns(demand_kwh=pl.when(now).then(demand_kwh).otherwise("demand_kwh"))
-        last = residual_statistics(drifting).filter(pl.col("week") == date(2023, 7, 24), pl.col("method") == method)
+        last = statistics(residual_windows(drifting), REFERENCE).filter(
+            pl.col("week") == date(2023, 7, 24), pl.col("method") == method
+        )
         assert last["meter_id"].to_list() == ["all:zone", "m"]
         assert last["value"].to_list() == pytest.approx([expected[method]] * 2, abs=0.06)
     gaps = frame.with_columns(demand_kwh=pl.when(now & (pl.col("local_hour") < 16)).then(None).otherwise("demand_kwh"))
-    assert residual_statistics(gaps)["week"].max() == date(2023, 7, 10)  # 8 of 24 hours for one week, 16 for the other
+    newest = statistics(residual_windows(gaps), REFERENCE)["week"].max()
+    assert newest == date(2023, 7, 10)  # 8 of 24 hours for one week, 16 for the other
 
 
 def test_a_kind_is_its_meters_middle() -> None:
-    one = residual_statistics(held_back(changed(demand(), 2 * pl.col("demand_kwh"), meter="m1")))
+    one = statistics(residual_windows(held_back(changed(demand(), 2 * pl.col("demand_kwh"), meter="m1"))), REFERENCE)
     now = one.filter(pl.col("week") == pl.col("week").max(), pl.col("method") == "level")
     values = dict(now.select("meter_id", "value").iter_rows())
     assert values["m1"] > 0.9
@@ -162,13 +184,13 @@ def test_issued_quantiles_are_judged_by_where_actuals_fall() -> None:
     later = pl.col("interval_start_utc") >= START + timedelta(weeks=38)
     shifted = actual.with_columns(demand_kwh=pl.col("demand_kwh") + 2.5 * later)
     for truth, level in ((actual, 0.0), (shifted, 0.5)):
-        found = forecast_statistics(said, truth).filter(
+        found = statistics(forecast_windows(said, truth), FORECAST).filter(
             pl.col("week") == pl.col("week").max(), pl.col("meter_id") == "m"
         )
         assert dict(found.select("method", "value").iter_rows()) == pytest.approx(
             {"level": level, "spread": 0.0}, abs=0.1
         )
-    assert forecast_statistics(said.clear(), actual).is_empty()
+    assert statistics(forecast_windows(said.clear(), actual), FORECAST).is_empty()
 
 
 def test_what_was_issued_explains_and_never_raises() -> None:
@@ -178,7 +200,7 @@ def test_what_was_issued_explains_and_never_raises() -> None:
     said = frame.join(bands, how="cross").with_columns(demand_kwh=pl.col("demand_kwh") * pl.col("factor"))
     last = pl.col("interval_start_utc") >= START + timedelta(weeks=WEEKS - 3)
     said = said.with_columns(demand_kwh=pl.when(last).then(2 * pl.col("demand_kwh")).otherwise("demand_kwh"))
-    weeks = drift.timeline(frame, said)
+    weeks = drift.timeline([(frame, said)])
     rows = drift.score_rows(weeks.filter(pl.col("week") == pl.col("week").max()))
     issued = rows.filter(pl.col("column_name") == "forecast", pl.col("method") == "level")
     assert issued["role"].unique().to_list() == ["explains"]
@@ -301,12 +323,12 @@ def test_faulty_data_is_to_be_looked_at_and_not_learned(by: str) -> None:
 def test_weeks_without_meters_decide_nothing() -> None:
     empty = demand(1).clear()
     nothing = table("monitoring.drift_scores").empty()
-    weeks = drift.timeline(empty, NO_FORECASTS)
+    weeks = drift.timeline([(empty, NO_FORECASTS)])
     assert drift.decide(weeks, nothing, empty, NO_ANOMALIES, issued_at=ISSUED).is_empty()
 
 
 def test_rows_of_scores_fit_their_contract() -> None:
-    rows = drift.score_rows(drift.timeline(demand(1), NO_FORECASTS))
+    rows = drift.score_rows(drift.timeline([(demand(1), NO_FORECASTS)]))
     assert rows["role"].unique().to_list() == ["decides"]
     last = rows.filter(pl.col("current_end_utc") == pl.col("current_end_utc").max())
     assert last.height == 6

@@ -1,0 +1,13 @@
+{{ config(materialized='view') }}
+
+-- Which issue days of a meter are learned from. Where a kind has more days of meters than training looks at, it is every
+-- `step`-th of each meter, so that each day has its share of the meters (macros/features/in_turn.sql). Steps double, so
+-- that most of what was chosen stays so as meters come.
+select
+    meter_id,
+    cast(md5_number_lower(meter_id) % 65536 as integer) as turn,
+    cast(pow(2, ceil(log2(greatest(1, count(*) over (partition by kind)
+        * {{ run_setting('training_days') }} / {{ run_setting('training_meter_days') }}
+    )))) as integer) as step
+from {{ ref('stg_meters') }}
+where kind <> 'machine'

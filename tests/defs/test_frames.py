@@ -1,0 +1,86 @@
+"""Frames of features: of a large kind all meters of the newest weeks, and a share of the days before them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import duckdb
+import polars as pl
+import pytest
+
+from energy_assets.config import WarehouseConfig
+from energy_assets.defs.frames import features_of, issue_times, labelled_features
+
+AT = datetime(2024, 7, 1, 9, tzinfo=UTC)
+DAYS, METERS, STEP = 182, 6, 4
+CONFIG = WarehouseConfig.model_validate(
+    {
+        "market": {"timezone": "UTC", "country": "FR"},
+        "forecast": {"training_days": DAYS, "evaluation_weeks": 2, "promotion": {"weeks": 2}},
+        "sources": [{"name": "s", "type": "simulation"}],
+    }
+)  # fmt: skip
+WHOLE_DAYS = 7 * 2 + 30
+
+
+@pytest.fixture(scope="module")
+def con() -> Any:
+    """An hour's features of six homes and half a year, of which every fourth day is learned from."""
+    with duckdb.connect() as con:
+        con.execute("LOAD icu")
+        con.execute("SET TimeZone = 'UTC'")
+        con.execute("CREATE SCHEMA features")
+        con.execute("CREATE SCHEMA intermediate")
+        con.execute(
+            """CREATE TABLE features.feat_demand_day_ahead AS
+            SELECT 'm' || m AS meter_id, 'household' AS kind, i AS issued_at_utc,
+                i + INTERVAL 1 DAY AS interval_start_utc, 1 AS load_id
+            FROM range($meters) meters(m), (SELECT unnest($issues::TIMESTAMPTZ[]) AS i)""",
+            {"meters": METERS, "issues": issue_times(CONFIG, as_of=AT, days=DAYS)},
+        )
+        con.execute(
+            """CREATE TABLE intermediate.int_demand_versions AS
+            SELECT meter_id, interval_start_utc, 1.0 AS demand_kwh, interval_start_utc AS known_from_utc,
+                NULL::TIMESTAMPTZ AS known_to_utc FROM features.feat_demand_day_ahead"""
+        )
+        con.execute(
+            "CREATE TABLE intermediate.int_training_turns AS "
+            f"SELECT 'm' || m AS meter_id, 7 * m AS turn, {STEP} AS step FROM range({METERS}) meters(m)"
+        )
+        yield con
+
+
+def older_and_newer(frame: pl.DataFrame, since: datetime) -> tuple[pl.DataFrame, pl.DataFrame]:
+    newer = pl.col("issued_at_utc") >= since
+    return frame.filter(~newer), frame.filter(newer)
+
+
+def shared_evenly(older: pl.DataFrame, days: int) -> None:
+    of_meters = older.group_by("meter_id").agg(pl.len(), weekdays=pl.col("issued_at_utc").dt.weekday().n_unique())
+    assert of_meters["len"].min() == days // STEP
+    assert of_meters["len"].max() <= days // STEP + 1  # type: ignore[operator]
+    assert set(of_meters["weekdays"]) == {7}
+    assert older["issued_at_utc"].n_unique() > 0.9 * days
+
+
+def test_training_has_the_newest_weeks_of_all_and_an_even_share_of_the_rest(con: Any) -> None:
+    frame = labelled_features(con, CONFIG, as_of=AT, days=DAYS)
+    older, newer = older_and_newer(frame, AT - timedelta(days=WHOLE_DAYS))
+    assert newer.height == WHOLE_DAYS * METERS
+    shared_evenly(older, DAYS - WHOLE_DAYS)
+    again = labelled_features(con, CONFIG, as_of=AT + timedelta(days=1), days=DAYS)
+    both = pl.col("issued_at_utc") >= frame["issued_at_utc"].min() + timedelta(days=1)  # type: ignore[operator]
+    thinned = pl.col("issued_at_utc") < AT - timedelta(days=WHOLE_DAYS)
+    assert again.filter(both, thinned)["meter_id"].equals(frame.filter(both, thinned)["meter_id"])
+
+
+def test_a_backtest_has_its_window_of_all_and_learns_from_a_share(con: Any) -> None:
+    since = AT - timedelta(days=20)
+    issues = issue_times(CONFIG, as_of=AT, days=DAYS)
+    older, newer = older_and_newer(features_of(con, issues, kind="household", whole_since=since), since)
+    assert newer.height == 20 * METERS
+    shared_evenly(older, DAYS - 20)
+    assert features_of(con, issues, kind="household", whole_since=AT, meter_ids=["m3"])[
+        "meter_id"
+    ].unique().to_list() == ["m3"]
