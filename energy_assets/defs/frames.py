@@ -12,14 +12,17 @@ import polars as pl
 
 from energy_assets.config import WarehouseConfig
 from energy_assets.defs.issues import Issues
+from energy_assets.forecasting.selection import LEAST_KEEP_DAYS
 from energy_assets.warehouse import fetch
 from energy_assets.warehouse.intervals import INTERVAL_VERSIONS
 from energy_assets.warehouse.standing import STANDING_FORECASTS
 
 # The version of an hour that was in force at $as_of.
 AS_OF = "known_from_utc <= $as_of AND (known_to_utc IS NULL OR known_to_utc > $as_of)"
-# The newest weeks of every meter, of older days those whose turn it is (dbt's macro `in_turn`); f: features, t: turns.
-LEARNED = "(f.issued_at_utc >= $whole_since OR (epoch_us(f.issued_at_utc) // 86400000000 + t.turn) % t.step = 0)"
+# Whether a meter is learned from on an issue's day (dbt's macro `in_turn`); f: features, t: turns.
+IN_TURN = "(epoch_us(f.issued_at_utc) // 86400000000 + t.turn) % t.step = 0"
+LEARNED = f"(f.issued_at_utc >= $whole_since OR {IN_TURN})"
+NEWEST_DAYS = LEAST_KEEP_DAYS + 1  # of which training looks at all meters
 LONGEST_DAY = timedelta(hours=64)  # from the earliest hour of an issue day to the end of the day after, in any zone
 
 
@@ -55,18 +58,26 @@ def issue_times(config: WarehouseConfig, *, as_of: datetime, days: int) -> list[
 
 
 def labelled_features(
-    con: duckdb.DuckDBPyConnection, config: WarehouseConfig, *, as_of: datetime, days: int, kind: str | None = None
+    con: duckdb.DuckDBPyConnection,
+    config: WarehouseConfig,
+    *,
+    as_of: datetime,
+    days: int,
+    kind: str | None = None,
+    whole_days: int | None = None,
 ) -> pl.DataFrame:
     """Features of the issue days before `as_of` with the demand that was known of them by then, of a kind or of all.
 
-    Of a large kind days older than `forecast.whole_days` have a share of its meters, for training to learn from.
+    Of a large kind, issue days before the newest `whole_days` (`forecast.whole_days` if absent, and at most) have a
+    share of its meters, for training to learn from: those `in_turn`.
     `demand_kwh` is null where it was not known or is set aside; `label_known_at_utc` says since when it is.
     """
     issues = issue_times(config, as_of=as_of, days=days)
     first, last = min(issues, default=as_of), max(issues, default=as_of)
-    return fetch(
+    rows = fetch(
         con,
-        f"""SELECT f.* EXCLUDE (load_id), v.demand_kwh, v.known_from_utc AS label_known_at_utc
+        f"""SELECT f.* EXCLUDE (load_id), v.demand_kwh, v.known_from_utc AS label_known_at_utc,
+            {IN_TURN} AS in_turn
         FROM features.feat_demand_day_ahead f
         JOIN intermediate.int_training_turns t ON t.meter_id = f.meter_id
         LEFT JOIN (
@@ -74,17 +85,33 @@ def labelled_features(
             WHERE {AS_OF} AND interval_start_utc >= $first AND interval_start_utc < $until
         ) v ON v.meter_id = f.meter_id AND v.interval_start_utc = f.interval_start_utc
         WHERE f.issued_at_utc IN (SELECT unnest($issues::TIMESTAMPTZ[])) AND ($kind IS NULL OR f.kind = $kind)
-            AND {LEARNED}
-        ORDER BY f.meter_id, f.issued_at_utc, f.interval_start_utc""",
+            AND {LEARNED}""",
         parameters={
             "as_of": as_of,
             "issues": issues,
             "kind": kind,
             "first": first,
             "until": last + LONGEST_DAY,
-            "whole_since": as_of - timedelta(days=config.forecast.whole_days),
+            "whole_since": as_of - timedelta(days=whole_days or config.forecast.whole_days),
         },
     )
+    # here and not in DuckDB, whose sort of a hundred columns takes more memory than it is given
+    return rows.sort("meter_id", "issued_at_utc", "interval_start_utc")
+
+
+def training_features(
+    con: duckdb.DuckDBPyConnection, config: WarehouseConfig, *, as_of: datetime, kind: str | None = None
+) -> pl.DataFrame:
+    """The `labelled_features` that a model trained at `as_of` learns from."""
+    days = config.forecast.training_days
+    return labelled_features(con, config, as_of=as_of, days=days, kind=kind, whole_days=NEWEST_DAYS)
+
+
+def learned_from(rows: pl.DataFrame, config: WarehouseConfig, *, as_of: datetime) -> pl.DataFrame:
+    """The same, out of `labelled_features` of a later time."""
+    issued = pl.col("issued_at_utc")
+    newest = issued >= as_of - timedelta(days=NEWEST_DAYS)
+    return rows.filter(issued >= as_of - timedelta(days=config.forecast.training_days), newest | pl.col("in_turn"))
 
 
 def features_of(

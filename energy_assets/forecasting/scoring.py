@@ -17,6 +17,7 @@ from energy_assets.forecasting.models import QUANTILES, TrainedModel
 from energy_assets.forecasting.online.following import follow
 from energy_assets.forecasting.selection import MIN_KNOWN_DAYS, STALE_DAYS, is_stale, naive_kwh
 
+BATCH_METERS = 250
 NAIVE_VERSION = "seasonal_naive"  # the model version of forecasts of a kind that has no model
 # without a model nothing is known about errors: bands as wide as those of single homes (log ratios, offset 0.3)
 DEFAULT_BANDS = (-1.1, -0.8, -0.35, 0.0, 0.35, 0.8, 1.1)
@@ -111,7 +112,21 @@ def forecast(
 
 
 def _predicted(frame: pl.DataFrame, model: TrainedModel, recent: pl.DataFrame | None) -> Matrix:
-    """Rows x quantiles in kWh: as the days before have taught, or as of the training where none are given."""
+    """Rows x quantiles in kWh: as the days before have taught, or as of the training where none are given.
+
+    Meters too many to be told apart teach each other nothing, so some of them at a time take less memory.
+    """
+    meters = frame["meter_id"].unique().sort()
+    if model.follows or len(meters) <= BATCH_METERS:
+        return _predicted_together(frame, model, recent)
+    parts = []
+    for first in range(0, len(meters), BATCH_METERS):
+        some = pl.col("meter_id").is_in(meters[first : first + BATCH_METERS].implode())
+        parts.append(_predicted_together(frame.filter(some), model, None if recent is None else recent.filter(some)))
+    return np.concatenate(parts)
+
+
+def _predicted_together(frame: pl.DataFrame, model: TrainedModel, recent: pl.DataFrame | None) -> Matrix:
     if recent is None:
         return model.predict(frame)
     usable = recent.with_columns(cs.float().fill_nan(None)).filter(_reason(model).is_null())

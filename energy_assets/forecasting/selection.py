@@ -55,15 +55,21 @@ def is_stale() -> pl.Expr:
 
 
 class Learnable(NamedTuple):
-    """Rows to learn from, in a fixed order; whether any meter has weather; the meters that have none."""
+    """Rows to learn from, in a fixed order, and what they were chosen of.
+
+    `weather`: whether any meter has it; `days` and `span`: issue days of all that may be learned from, and their first
+    interval's start and last one's end, None without rows.
+    """
 
     rows: pl.DataFrame
     weather: bool
     meters_without_weather: tuple[str, ...]
+    days: int
+    span: tuple[Any, Any]
 
 
-def learnable(frame: pl.DataFrame, *, kind: str, as_of: datetime) -> Learnable:
-    """Rows of the kind whose label and inputs were known at `as_of`.
+def learnable(frame: pl.DataFrame, *, kind: str, as_of: datetime, limit: int | None = None) -> Learnable:
+    """Rows of the kind whose label and inputs were known at `as_of`, all or about `limit` of them (`subsample`).
 
     A meter has weather if at least half of the rows of its newest 56 issue times have it; its rows without are left
     out. Meters that never have weather are learned from as they are.
@@ -74,24 +80,33 @@ def learnable(frame: pl.DataFrame, *, kind: str, as_of: datetime) -> Learnable:
     if as_of.tzinfo is None:
         raise ValueError(f"as_of {as_of.isoformat()} has no time zone")
     known_at = pl.col("label_known_at_utc" if "label_known_at_utc" in frame.columns else "interval_end_utc")
+    usable = (
+        pl.col("kind") == kind,
+        pl.col("demand_kwh").is_finite(),
+        known_at <= as_of,
+        pl.col("interval_end_utc") <= as_of,
+        recent_level().is_finite(),
+        pl.col("known_days") >= MIN_KNOWN_DAYS,
+        ~is_stale(),
+    )
+    asked = {name for condition in usable for name in condition.meta.root_names()}
+    # chosen by the few columns that it takes; the many features are copied for the chosen rows alone
     rows = (
-        frame.with_columns(cs.float().fill_nan(None))
-        .filter(
-            pl.col("kind") == kind,
-            pl.col("demand_kwh").is_finite(),
-            known_at <= as_of,
-            pl.col("interval_end_utc") <= as_of,
-            recent_level().is_finite(),
-            pl.col("known_days") >= MIN_KNOWN_DAYS,
-            ~is_stale(),
-        )
+        frame.select(*dict.fromkeys((*ORDER, "temperature_c", *sorted(asked))))
+        .with_columns(cs.float().fill_nan(None))
+        .with_row_index("_row")
+        .filter(usable)
         .sort(ORDER)
     )
     recent = pl.col("issued_at_utc").rank("dense", descending=True).over("meter_id") <= RECENT_ISSUES
     shares = rows.filter(recent).group_by("meter_id").agg(pl.col("temperature_c").is_not_null().mean().alias("share"))
     without = tuple(shares.filter(pl.col("share") < WEATHER_SHARE)["meter_id"].sort().to_list())
     rows = rows.filter(pl.col("temperature_c").is_not_null() | pl.col("meter_id").is_in(without))
-    return Learnable(rows, len(without) < shares.height, without)
+    days = rows["issued_at_utc"].n_unique()
+    span = rows.select(pl.col("interval_start_utc").min(), pl.col("interval_end_utc").max()).row(0)
+    chosen = rows if limit is None else subsample(rows, limit)
+    whole = frame[chosen["_row"]].with_columns(cs.float().fill_nan(None))
+    return Learnable(whole, len(without) < shares.height, without, days, span)
 
 
 def meter_day_turn() -> pl.Expr:

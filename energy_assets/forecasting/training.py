@@ -49,7 +49,7 @@ from energy_assets.forecasting.models import (
     spread_matrix,
     uncross,
 )
-from energy_assets.forecasting.selection import Folds, Mask, learnable, make_folds, meter_day_turn, naive_kwh, subsample
+from energy_assets.forecasting.selection import Folds, Mask, learnable, make_folds, meter_day_turn, naive_kwh
 from energy_assets.metrics import array_errors
 
 if TYPE_CHECKING:
@@ -96,14 +96,11 @@ def train(
     """
     one_blas_thread()
     params = params or Params(seed=seed, threads=threads)
-    rows, weather, without = learnable(frame, kind=kind, as_of=as_of)
-    days = rows["issued_at_utc"].n_unique()
+    rows, weather, without, days, span = learnable(frame, kind=kind, as_of=as_of, limit=params.max_rows)
     if days < MIN_DAYS:
         raise NotEnoughHistory(
             f"kind {kind}: {days} issue days with demand and inputs known at {as_of.isoformat()}, {MIN_DAYS} are needed"
         )
-    span = rows.select(pl.col("interval_start_utc").min(), pl.col("interval_end_utc").max()).row(0)
-    rows = subsample(rows, params.max_rows)
     meters = told_apart(rows["meter_id"].unique())
     count = rows["meter_id"].n_unique()
     names = feature_names(weather=weather, meters=bool(meters), published=published)

@@ -15,7 +15,7 @@ import duckdb
 
 from energy_assets import forecasting
 from energy_assets.config import WarehouseConfig
-from energy_assets.defs.frames import labelled_features
+from energy_assets.defs.frames import training_features
 from energy_assets.forecasting.models import Params
 from energy_assets.warehouse import fetch
 from energy_assets.warehouse.soundness import artefact_checksums, damaged_files
@@ -49,9 +49,7 @@ def mend_artefacts(
     lost = []
     for name, what in damaged_files(folder, recorded).items():
         row = wanted[name]
-        frame = labelled_features(
-            con, config, as_of=row["trained_at_utc"], days=config.forecast.training_days, kind=row["kind"]
-        )
+        frame = training_features(con, config, as_of=row["trained_at_utc"], kind=row["kind"])
         try:
             model = forecasting.train(
                 frame, kind=row["kind"], as_of=row["trained_at_utc"], params=Params(**json.loads(row["params"]))

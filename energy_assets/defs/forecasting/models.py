@@ -27,7 +27,7 @@ from energy_assets.defs.forecasting.registry import (
     trained_between,
     version,
 )
-from energy_assets.defs.frames import kinds_of_meters, labelled_features
+from energy_assets.defs.frames import kinds_of_meters, labelled_features, learned_from, training_features
 from energy_assets.defs.issues import Issues, run_issues
 from energy_assets.defs.metadata import plot, table_metadata, table_spec
 from energy_assets.defs.resources import POOL, WarehouseResource
@@ -90,7 +90,7 @@ def _first_models(context: dg.AssetExecutionContext, energy: WarehouseResource, 
     schedule = energy.config.forecast
     with energy.warehouse.connect(read_only=True) as con:
         due = [k for k in kinds_of_meters(con) if champion(con, energy.settings.folder, model_name(k), at) is None]
-        frame = labelled_features(con, energy.config, as_of=at, days=schedule.training_days) if due else pl.DataFrame()
+        frame = training_features(con, energy.config, as_of=at) if due else pl.DataFrame()
 
     def work(kind: str) -> Trained:
         model = forecasting.train(frame.filter(pl.col("kind") == kind), kind=kind, as_of=at, seed=schedule.seed)
@@ -144,7 +144,7 @@ def _challengers(
         rows, stands, predecessor = frame.filter(pl.col("kind") == kind), due[kind], replaced.get(kind)
 
         def train(as_of: datetime) -> forecasting.TrainedModel:
-            known = rows.filter(pl.col("issued_at_utc") >= as_of - learned)
+            known = learned_from(rows, energy.config, as_of=as_of)
             return forecasting.train(known, kind=kind, as_of=as_of, seed=schedule.seed)
 
         back = None if predecessor is None else demotion(stands, predecessor, rows, rule, at=at)

@@ -28,7 +28,7 @@ from energy_assets.forecasting.features import (
 )
 from energy_assets.forecasting.linear import drawn_near
 from energy_assets.forecasting.models import reference_ratio
-from energy_assets.forecasting.selection import learnable, subsample
+from energy_assets.forecasting.selection import learnable
 
 MIN_DAYS = 14  # with fewer the naive forecast speaks
 MAX_ROWS = 30_000
@@ -95,10 +95,9 @@ def fit_ratios(rows: pl.DataFrame, *, kind: str, as_of: datetime, learn: Learn) 
 
 def known_rows(rows: pl.DataFrame, *, kind: str, as_of: datetime) -> Known | None:
     """What may be learned from at `as_of`, thinned to about `MAX_ROWS`; None with under `MIN_DAYS` issue days."""
-    known, weather, _ = learnable(rows, kind=kind, as_of=as_of)
-    if known["issued_at_utc"].n_unique() < MIN_DAYS:
+    known, weather, _, days, _ = learnable(rows, kind=kind, as_of=as_of, limit=MAX_ROWS)
+    if days < MIN_DAYS:
         return None
-    known = subsample(known, MAX_ROWS)
     meters = told_apart(known["meter_id"].unique())
     columns = Columns(feature_names(weather=weather, meters=bool(meters)), ratio_offset(known), meters)
     matrix = columns.matrix(known)
