@@ -194,9 +194,8 @@ def _arm(
     until = issues.last_time + LONGEST_DAY
     inputs = []
     for kind in kinds:
-        frame = features_of(con, learned_from, kind=kind, whole_since=issues.first_time)
-        ids = frame["meter_id"].unique().sort().to_list()
-        versions = demand_versions(con, as_of=until, since=learned_from[0], until=until, meter_ids=ids)
+        frame = features_of(con, learned_from, kind=kind, judged_since=issues.first_time)
+        versions = demand_versions(con, frame, as_of=until)
         inputs.append((kind, frame, versions))
 
     def forecast(given: tuple[str, pl.DataFrame, pl.DataFrame]) -> pl.DataFrame:

@@ -58,6 +58,9 @@ class Forecast(Strict):
         description="days of single meters that a kind learns from, besides the newest weeks; of more, an even share",
     )
     evaluation_weeks: int = Field(4, ge=1, le=104, description="weeks that the rolling-origin evaluation goes back")
+    evaluation_meters: int = Field(
+        200, ge=1, description="meters of a kind that it judges; of more, so many chosen once by chance"
+    )
     refit_weeks: int = Field(4, ge=1, le=52, description="weeks between two fits in that evaluation")
     own_interval: list[str] = Field(
         default_factory=list,

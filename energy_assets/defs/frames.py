@@ -12,10 +12,12 @@ import polars as pl
 
 from energy_assets.config import WarehouseConfig
 from energy_assets.defs.issues import Issues
+from energy_assets.forecasting import WINDOW_DAYS
 from energy_assets.forecasting.selection import LEAST_KEEP_DAYS
 from energy_assets.warehouse import fetch
 from energy_assets.warehouse.intervals import INTERVAL_VERSIONS
 from energy_assets.warehouse.standing import STANDING_FORECASTS
+from energy_assets.warehouse.writes import registered
 
 # The version of an hour that was in force at $as_of.
 AS_OF = "known_from_utc <= $as_of AND (known_to_utc IS NULL OR known_to_utc > $as_of)"
@@ -119,38 +121,55 @@ def features_of(
     issues: Sequence[datetime],
     *,
     kind: str,
-    whole_since: datetime,
+    judged_since: datetime,
+    judged: Sequence[str] = (),
     meter_ids: Sequence[str] = (),
 ) -> pl.DataFrame:
-    """Features of the issue times of one kind of meter, of all its meters or those named.
+    """Features of the issue times of one kind of meter, of all its meters or those of `meter_ids`.
 
-    Of a large kind issue times before `whole_since` have a share of its meters, for training to learn from.
+    From `judged_since` on they are those of the meters to be `judged` (all if none are named), who look back on the
+    days before; until then, of a large kind, those of the meters whose turn it is to be learned from.
     """
     return fetch(
         con,
         f"""SELECT f.* EXCLUDE (load_id) FROM features.feat_demand_day_ahead f
         JOIN intermediate.int_training_turns t ON t.meter_id = f.meter_id
-        WHERE f.issued_at_utc IN (SELECT unnest($issues::TIMESTAMPTZ[])) AND {LEARNED}
-            AND kind = $kind AND (len($meters::VARCHAR[]) = 0 OR list_contains($meters::VARCHAR[], f.meter_id))
+        WHERE f.issued_at_utc IN (SELECT unnest($issues::TIMESTAMPTZ[])) AND kind = $kind
+            AND (len($meters::VARCHAR[]) = 0 OR list_contains($meters::VARCHAR[], f.meter_id))
+            AND (f.issued_at_utc < $judged_since AND {IN_TURN} OR f.issued_at_utc >= $whole_since
+                AND (len($judged::VARCHAR[]) = 0 OR list_contains($judged::VARCHAR[], f.meter_id)))
         ORDER BY f.meter_id, f.issued_at_utc, f.interval_start_utc""",
-        parameters={"issues": list(issues), "kind": kind, "meters": list(meter_ids), "whole_since": whole_since},
+        parameters={
+            "issues": list(issues),
+            "kind": kind,
+            "meters": list(meter_ids),
+            "judged": list(judged),
+            "judged_since": judged_since,
+            "whole_since": judged_since - timedelta(days=WINDOW_DAYS + 1),
+        },
     )
 
 
-def demand_versions(
-    con: duckdb.DuckDBPyConnection, *, as_of: datetime, since: datetime, until: datetime, meter_ids: Sequence[str]
-) -> pl.DataFrame:
-    """Every version of the meters' demand in [since, until) that was known by `as_of`, with when it was in force."""
-    return fetch(
-        con,
-        """SELECT meter_id, interval_start_utc, demand_kwh, known_from_utc,
-            CASE WHEN known_to_utc <= $as_of THEN known_to_utc END AS known_to_utc
-        FROM intermediate.int_demand_versions
-        WHERE known_from_utc <= $as_of AND interval_start_utc >= $since AND interval_start_utc < $until
-            AND list_contains($meters::VARCHAR[], meter_id)
-        ORDER BY ALL""",
-        parameters={"as_of": as_of, "since": since, "until": until, "meters": list(meter_ids)},
-    )
+def demand_versions(con: duckdb.DuckDBPyConnection, hours: pl.DataFrame, *, as_of: datetime) -> pl.DataFrame:
+    """Every version of the demand of some hours that was known by `as_of`, with when it was in force.
+
+    Args:
+        con: the working file.
+        hours: meter_id, interval_start_utc.
+        as_of: what is known later does not come back.
+    """
+    with registered(con, hours.select("meter_id", "interval_start_utc").unique()) as asked:
+        return fetch(
+            con,
+            f"""SELECT meter_id, interval_start_utc, demand_kwh, known_from_utc,
+                CASE WHEN known_to_utc <= $as_of THEN known_to_utc END AS known_to_utc
+            FROM intermediate.int_demand_versions
+            SEMI JOIN {asked} USING (meter_id, interval_start_utc)
+            WHERE known_from_utc <= $as_of
+                AND interval_start_utc >= (SELECT min(interval_start_utc) FROM {asked})
+            ORDER BY ALL""",
+            parameters={"as_of": as_of},
+        )
 
 
 def interval_versions(

@@ -16,7 +16,13 @@ from dagster_dbt import DbtCliResource
 
 from energy_assets import forecasting
 from energy_assets.contracts import TABLES
-from energy_assets.defs.forecasting.evaluation import BacktestConfig, Evaluation, WrongQuestion, ensure_features
+from energy_assets.defs.forecasting.evaluation import (
+    BacktestConfig,
+    Evaluation,
+    WrongQuestion,
+    ensure_features,
+    judged_meters,
+)
 from energy_assets.defs.forecasting.models import FEATURES, LABELS
 from energy_assets.defs.frames import demand_versions, features_of, interval_versions, kinds_of_meters, published
 from energy_assets.defs.issues import run_issues
@@ -141,10 +147,13 @@ def _answer(energy: WarehouseResource, context: dg.AssetExecutionContext, asked:
     """The evaluation of one kind of meter, unless the same one stands."""
     first, last, until = asked.issues.first_time, asked.issues.last_time, asked.until
     with energy.warehouse.connect(read_only=True) as con:
-        frame = features_of(con, asked.learned_from, kind=kind, whole_since=first, meter_ids=asked.meters)
+        judged = judged_meters(con, asked, kind)
+        frame = features_of(
+            con, asked.learned_from, kind=kind, judged_since=first, judged=judged, meter_ids=asked.meters
+        )
         meters = frame["meter_id"].unique().sort().to_list()
         since = min(asked.learned_from)
-        versions = demand_versions(con, as_of=asked.as_of, since=since, until=until, meter_ids=meters)
+        versions = demand_versions(con, frame, as_of=asked.as_of)
         operators = published(con, since=first, until=until).filter(pl.col("meter_id").is_in(meters))
         parts = pl.DataFrame()
         if asked.interval == "own":

@@ -9,6 +9,7 @@ from datetime import date, datetime, timedelta
 from typing import Any, Literal
 
 import dagster as dg
+import duckdb
 from dagster_dbt import DbtCliResource
 from pydantic import Field
 
@@ -75,6 +76,7 @@ class Evaluation:
     seed: int
     as_of: datetime
     interval: Literal["hour", "own"] = "hour"
+    most_meters: int | None = None
 
     @classmethod
     def of(cls, asked: BacktestConfig, config: WarehouseConfig, warehouse: Warehouse, run: Issues) -> "Evaluation":
@@ -105,6 +107,7 @@ class Evaluation:
         return cls(
             "asked" if questions else "daily", issues, asked.refit_weeks or schedule.refit_weeks,
             schedule.training_days, models, meters, schedule.seed, run.last_time, asked.interval,
+            None if questions else schedule.evaluation_meters,
         )  # fmt: skip
 
     @property
@@ -162,6 +165,14 @@ def ensure_features(
     finally:
         os.environ.clear()
         os.environ.update(before)
+
+
+def judged_meters(con: duckdb.DuckDBPyConnection, asked: Evaluation, kind: str) -> list[str]:
+    """The meters of a kind whose forecasts are judged, where these are not all: every run the same, by chance."""
+    if asked.most_meters is None:
+        return []
+    rows = con.execute("SELECT meter_id FROM raw.meters WHERE kind = ? ORDER BY md5(meter_id)", [kind]).fetchall()
+    return sorted(meter for (meter,) in rows[: asked.most_meters])
 
 
 def _day(name: str, text: str) -> date:
