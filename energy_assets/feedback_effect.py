@@ -30,9 +30,9 @@ import polars as pl
 from energy_assets import forecasting, monitoring
 from energy_assets.config import ConfigError, WarehouseConfig, load_config
 from energy_assets.contracts import TABLES
-from energy_assets.defs.frames import LONGEST_DAY, demand_versions, features_of, hourly_history, meters
+from energy_assets.defs.frames import LONGEST_DAY, demand_versions, features_of, meters
 from energy_assets.defs.issues import Issues, all_known_date
-from energy_assets.defs.monitoring.anomalies import HISTORY_DAYS, flagged_as_of
+from energy_assets.defs.monitoring.anomaly_inputs import batches, flagged_as_of, hourly_history
 from energy_assets.defs.transformation.arguments import dbt_environment
 from energy_assets.forecasting.contenders import contender
 from energy_assets.monitoring.feedback.comparison import Arm, alarms_of, compared, differing_hours, faults_found
@@ -224,5 +224,7 @@ def _arm(
 
 def _alarms(con: duckdb.DuckDBPyConnection, at: datetime, described: pl.DataFrame) -> pl.DataFrame:
     """Events of the week before, as the daily step would have found them."""
-    hourly = hourly_history(con, as_of=at, days=HISTORY_DAYS + WEEK.days)
-    return monitoring.anomalies.merge(flagged_as_of(con, at, WEEK.days, hourly, described), at)
+    flagged = [
+        flagged_as_of(con, at, WEEK.days, hourly_history(con, at, WEEK.days, some), some) for some in batches(described)
+    ]
+    return monitoring.anomalies.merge(pl.concat(flagged), at)

@@ -183,31 +183,6 @@ def interval_versions(
     )
 
 
-def hourly_history(con: duckdb.DuckDBPyConnection, *, as_of: datetime, days: int) -> pl.DataFrame:
-    """The hours of the last `days` days as they were known, with gaps as rows."""
-    return fetch(
-        con,
-        f"""SELECT h.meter_id, h.interval_start_utc, h.interval_end_utc, h.local_date, h.local_hour,
-               v.demand_reported_kwh, v.demand_kwh, coalesce(v.quality, 'missing') AS quality,
-               v.meter_id IS NULL AS is_gap, v.known_from_utc AS known_at_utc, f.first_known_at_utc,
-               coalesce(d.is_holiday, FALSE) AS is_holiday
-        FROM marts.fct_demand_hourly h
-        JOIN marts.dim_meters m ON m.meter_id = h.meter_id
-        LEFT JOIN marts.dim_dates d ON d.country = m.country AND d.local_date = h.local_date
-        LEFT JOIN (
-            SELECT * FROM intermediate.int_demand_versions WHERE {AS_OF} AND interval_start_utc >= $since
-        ) v ON v.meter_id = h.meter_id AND v.interval_start_utc = h.interval_start_utc
-        LEFT JOIN (
-            SELECT meter_id, interval_start_utc, min(known_from_utc) AS first_known_at_utc
-            FROM intermediate.int_demand_versions
-            WHERE known_from_utc <= $as_of AND interval_start_utc >= $since GROUP BY ALL
-        ) f ON f.meter_id = h.meter_id AND f.interval_start_utc = h.interval_start_utc
-        WHERE h.interval_end_utc <= $as_of AND h.interval_start_utc >= $since
-        ORDER BY h.meter_id, h.interval_start_utc""",
-        parameters={"as_of": as_of, "since": as_of - timedelta(days=days)},
-    )
-
-
 def meters(con: duckdb.DuckDBPyConnection) -> pl.DataFrame:
     """Master data of all meters."""
     return fetch(con, "SELECT * FROM raw.meters ORDER BY meter_id")
