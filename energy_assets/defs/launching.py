@@ -23,7 +23,9 @@ REMEDIES = {
     ),
     "No space left|disk is full|Could not write (all )?bytes": "the disk is full: free some, then run again.",
     "Read-only file system|Permission denied": "the folder cannot be written: get write access, then run again.",
-    "Out of Memory|out of memory|MemoryError": "memory ran out: raise ENERGY_MEMORY_LIMIT, or set ENERGY_THREADS=1.",
+    "Out of Memory|out of memory|MemoryError": (
+        "memory ran out: raise ENERGY_MEMORY_LIMIT (for dbt ENERGY_DBT_MEMORY_LIMIT), or set ENERGY_THREADS=1."
+    ),
 }
 
 

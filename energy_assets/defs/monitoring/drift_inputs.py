@@ -15,7 +15,7 @@ from energy_assets.defs.forecasting.backtest import OURS, newest_backtests
 from energy_assets.defs.frames import AS_OF
 from energy_assets.warehouse import fetch
 
-BATCH_METERS = 200
+BATCH_METERS = 40
 FORECAST_WEEKS = 104
 QUANTILES = (0.1, 0.5, 0.9)  # of the forecasts that calibration is judged by
 SILENT_DAYS = 46  # after a meter's newest day, its hours are still asked for: the day ahead of a last issue
@@ -63,8 +63,7 @@ LEFT JOIN (
 ) v USING (meter_id, at_utc)
 LEFT JOIN temperatures t USING (meter_id, at_utc)
 LEFT JOIN published p USING (meter_id, at_utc)
-LEFT JOIN marts.dim_dates c ON c.country = a.country AND c.local_date = h.local_date
-ORDER BY a.meter_id, h.at_utc"""
+LEFT JOIN marts.dim_dates c ON c.country = a.country AND c.local_date = h.local_date"""
 
 SAID = f"""
 WITH issued AS (
@@ -109,6 +108,7 @@ class Inputs:
         for first in range(0, max(len(meters), 1), BATCH_METERS):
             some = {"meters": meters[first : first + BATCH_METERS], "as_of": self.as_of}
             demand = fetch(self.con, DEMAND, some | {"monday": self.monday, "issues": list(self.issues)})
+            demand = demand.sort("meter_id", "interval_start_utc")  # in DuckDB it takes more memory than it is given
             # a meter's weeks are whole from its first Monday on
             begins = pl.col("local_date").min().over("meter_id").dt.offset_by("6d").dt.truncate("1w")
             demand = demand.filter(pl.col("local_date") >= begins)

@@ -114,13 +114,23 @@ def statistics(windows: Windows, column: str) -> pl.DataFrame:
     Returns:
         `COLUMNS` with that column_name, sorted.
     """
-    scores, profile = windows.scores, windows.profile
-    both = pl.concat([scores, _of_kind(scores, SERIES, [LEVEL, SPREAD])])
-    changes = both.sort(SERIES).with_columns(_change(LEVEL), _change(SPREAD))
-    if profile.is_empty():
-        return _long(changes, column, [LEVEL, SPREAD])
-    every = pl.concat([profile, _of_kind(profile, [*SERIES, "local_hour"], ["residual"])])
-    return _long(changes.join(_shape(every), on=SERIES), column, [LEVEL, SHAPE, SPREAD])
+    both = pl.concat([meter_statistics(windows, column), kind_statistics(windows, column)])
+    return both.sort("meter_id", "column_name", "method", "week")
+
+
+def meter_statistics(windows: Windows, column: str) -> pl.DataFrame:
+    """Those `statistics` that are of meters; the windows may be of some of them."""
+    scores = windows.scores.sort(SERIES).with_columns(_change(LEVEL), _change(SPREAD))
+    if windows.profile.is_empty():
+        return _long(scores, column, [LEVEL, SPREAD])
+    return _long(scores.join(_shape(windows.profile), on=SERIES), column, [LEVEL, SHAPE, SPREAD])
+
+
+def kind_statistics(windows: Windows, column: str) -> pl.DataFrame:
+    """Those `statistics` that are of kinds; the windows have to be of all their meters."""
+    scores = _of_kind(windows.scores, ["kind", "week"], [LEVEL, SPREAD])
+    profile = _of_kind(windows.profile, ["kind", "week", "local_hour"], ["residual"])
+    return meter_statistics(Windows(scores, profile), column)
 
 
 def _normal_scores(actual: np.ndarray, values: np.ndarray, levels: np.ndarray) -> np.ndarray:
@@ -150,8 +160,8 @@ def _full(windows: pl.DataFrame) -> pl.DataFrame:
 
 def _of_kind(frame: pl.DataFrame, keys: list[str], values: list[str]) -> pl.DataFrame:
     """Medians over the meters of a kind."""
-    medians = frame.group_by([key for key in keys if key != "meter_id"]).agg(pl.col(values).median())
-    return medians.with_columns(meter_id=pl.concat_str(pl.lit("all:"), "kind")).select(*keys, *values)
+    medians = frame.group_by(keys).agg(pl.col(values).median())
+    return medians.select(pl.concat_str(pl.lit("all:"), "kind").alias("meter_id"), *keys, *values)
 
 
 def _change(name: str) -> pl.Expr:

@@ -19,8 +19,9 @@ from energy_assets.monitoring.drift.statistics import (
     WINDOW_WEEKS,
     Windows,
     forecast_windows,
+    kind_statistics,
+    meter_statistics,
     residual_windows,
-    statistics,
 )
 from energy_assets.monitoring.drift.thresholds import with_thresholds
 
@@ -50,17 +51,20 @@ def timeline(
         meter_id, kind, week, column_name, method, value, score, threshold, threshold_source, drifted, raised and
         `WINDOWS`, sorted.
     """
-    of_residuals, of_forecasts, bounds = [], [], []
+    found, bounds = [], []
+    windows: dict[str, list[Windows]] = {REFERENCE: [], FORECAST: []}
     for demand, forecasts in batches:
         residuals = held_back(demand)
-        of_residuals.append(residual_windows(residuals))
         bounds.append(residuals.group_by("meter_id", "kind", "week").agg(BOUNDS))
+        seen = {REFERENCE: residual_windows(residuals)}
         if not forecasts.is_empty():
             weeks = demand.select("meter_id", "interval_start_utc", week=pl.col("local_date").dt.truncate("1w"))
-            of_forecasts.append(forecast_windows(forecasts.join(weeks, on=["meter_id", "interval_start_utc"]), demand))
-    found = [statistics(Windows.concat(of_residuals), REFERENCE)]
-    if of_forecasts:
-        found.append(statistics(Windows.concat(of_forecasts), FORECAST))
+            said = forecasts.join(weeks, on=["meter_id", "interval_start_utc"])
+            seen[FORECAST] = forecast_windows(said, demand)
+        for column, some in seen.items():
+            found.append(meter_statistics(some, column))
+            windows[column].append(some)
+    found += [kind_statistics(Windows.concat(parts), column) for column, parts in windows.items() if parts]
     judged = with_thresholds(pl.concat(found), learned_until=learned_until)
     return judged.join(_windows(pl.concat(bounds)), on=KEYS, maintain_order="left")
 
