@@ -3,7 +3,7 @@
 Belongs here: SQL that reads. Everything takes the instant as of which it is asked; nothing known later comes back.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -25,6 +25,7 @@ AS_OF = "known_from_utc <= $as_of AND (known_to_utc IS NULL OR known_to_utc > $a
 IN_TURN = "(epoch_us(f.issued_at_utc) // 86400000000 + t.turn) % t.step = 0"
 LEARNED = f"(f.issued_at_utc >= $whole_since OR {IN_TURN})"
 NEWEST_DAYS = LEAST_KEEP_DAYS + 1  # of which training looks at all meters
+ALWAYS = ("meter_id", "kind", "issued_at_utc", "interval_start_utc", "interval_end_utc", "local_date")
 LONGEST_DAY = timedelta(hours=64)  # from the earliest hour of an issue day to the end of the day after, in any zone
 
 
@@ -67,18 +68,22 @@ def labelled_features(
     days: int,
     kind: str | None = None,
     whole_days: int | None = None,
+    columns: Collection[str] | None = None,
 ) -> pl.DataFrame:
     """Features of the issue days before `as_of` with the demand that was known of them by then, of a kind or of all.
 
     Of a large kind, issue days before the newest `whole_days` (`forecast.whole_days` if absent, and at most) have a
     share of its meters, for training to learn from: those `in_turn`.
+    Of `columns` those are read that there are, beside `ALWAYS`; all if absent.
     `demand_kwh` is null where it was not known or is set aside; `label_known_at_utc` says since when it is.
     """
     issues = issue_times(config, as_of=as_of, days=days)
     first, last = min(issues, default=as_of), max(issues, default=as_of)
+    found = [name for name, *_ in con.execute("DESCRIBE features.feat_demand_day_ahead").fetchall()]
+    chosen = [c for c in found if c != "load_id" and (columns is None or c in columns or c in ALWAYS)]
     rows = fetch(
         con,
-        f"""SELECT f.* EXCLUDE (load_id), v.demand_kwh, v.known_from_utc AS label_known_at_utc,
+        f"""SELECT {", ".join(f'f."{name}"' for name in chosen)}, v.demand_kwh, v.known_from_utc AS label_known_at_utc,
             {IN_TURN} AS in_turn
         FROM features.feat_demand_day_ahead f
         JOIN intermediate.int_training_turns t ON t.meter_id = f.meter_id

@@ -142,14 +142,17 @@ def _judge_week(energy: WarehouseResource, at: datetime, monday: date) -> dict[s
         issues = issue_times(config, as_of=at, days=config.forecast.training_days)
         inputs = Inputs(con, at, monday, issues)
         weeks = monitoring.drift.timeline(inputs)
-        features = labelled_features(con, config, as_of=at, days=REFERENCE_DAYS + CURRENT_DAYS)
+        importance = _importance(con, energy, at)
+        features = labelled_features(
+            con, config, as_of=at, days=REFERENCE_DAYS + CURRENT_DAYS,
+            columns=monitoring.drift.most_important(importance),
+        )  # fmt: skip
         anomalies = fetch(
             con,
             "SELECT meter_id, kind, start_utc, end_utc FROM monitoring.demand_anomalies "
             "WHERE detected_at_utc <= $at AND end_utc > $at - INTERVAL 28 DAY ORDER BY ALL",
             {"at": at},
         )
-        importance = _importance(con, energy, at)
     features = features.filter(pl.col("local_date") < monday)
     split = pl.col("local_date") >= monday - timedelta(days=CURRENT_DAYS)
     relative = f"reports/drift/{monday.isoformat()}"

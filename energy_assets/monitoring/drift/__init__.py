@@ -5,7 +5,7 @@ what was issued and Evidently's drift of features and demand explain. Does not b
 """
 
 from energy_assets.monitoring.drift.decisions import decide
-from energy_assets.monitoring.drift.explain import explain, worst_meters
+from energy_assets.monitoring.drift.explain import explain, most_important, worst_meters
 from energy_assets.monitoring.drift.weekly import score_rows, timeline
 
-__all__ = ["decide", "explain", "score_rows", "timeline", "worst_meters"]
+__all__ = ["decide", "explain", "most_important", "score_rows", "timeline", "worst_meters"]

@@ -22,6 +22,7 @@ CALENDAR_COLUMNS = frozenset(
 )  # fmt: skip
 TARGET = "demand_kwh"
 MAX_COLUMNS = 4  # features per kind, the most important ones; and the target
+CANDIDATES = 40  # per kind, of which not all are columns of their own
 WORST = 3  # meters that get a report of their own
 SAMPLE_ROWS = 800
 PAST_WINDOWS = 8
@@ -31,6 +32,13 @@ METHOD = "wasserstein_normed"
 LEARNED = "past windows of the reference"
 DEFAULT = "default of the method: the reference is shorter than two windows"
 SEED = 7
+
+
+def most_important(importance: pl.DataFrame) -> set[str]:
+    """The features that `explain` may choose from: of each kind the first ones off the calendar."""
+    rows = importance.filter(~pl.col("column_name").is_in(list(CALENDAR_COLUMNS)), pl.col("importance") > 0)
+    first = rows.sort(["importance", "column_name"], descending=[True, False]).group_by("kind").head(CANDIDATES)
+    return set(first["column_name"])
 
 
 def worst_meters(weeks: pl.DataFrame) -> list[str]:
