@@ -7,34 +7,21 @@
 
 {%- set seen = newest_load(this) if is_incremental() else -1 %}
 
-with statements as (
-    select
-        location_id,
-        valid_at_utc,
-        issued_at_utc,
-        arg_max(weather, (not is_forecast, known_at_utc)) as newest,
-        max(load_id) as load_id
-    from {{ ref('stg_weather') }} as weather
-    {%- if is_incremental() %}
-    semi join (
-        select location_id, valid_at_utc, issued_at_utc from {{ ref('stg_weather') }} where load_id > {{ seen }}
-    ) as newer using (location_id, valid_at_utc, issued_at_utc)
-    {%- endif %}
-    group by location_id, valid_at_utc, issued_at_utc
-)
-
 select
     location_id,
     valid_at_utc,
     issued_at_utc,
-    newest.is_forecast,
-    newest.issue_basis,
-    newest.known_at_utc,
-    newest.temperature_c,
-    newest.relative_humidity_pct,
-    newest.wind_speed_ms,
-    newest.cloud_cover_pct,
-    newest.precipitation_mm,
-    newest.solar_irradiance_wm2,
-    load_id
-from statements
+    {%- for column in [
+        'is_forecast', 'issue_basis', 'known_at_utc', 'temperature_c', 'relative_humidity_pct', 'wind_speed_ms',
+        'cloud_cover_pct', 'precipitation_mm', 'solar_irradiance_wm2',
+    ] %}
+    arg_max_null(weather.{{ column }}, (not weather.is_forecast, weather.known_at_utc)) as {{ column }},
+    {%- endfor %}
+    max(load_id) as load_id
+from {{ ref('stg_weather') }} as weather
+{%- if is_incremental() %}
+semi join (
+    select location_id, valid_at_utc, issued_at_utc from {{ ref('stg_weather') }} where load_id > {{ seen }}
+) as newer using (location_id, valid_at_utc, issued_at_utc)
+{%- endif %}
+group by location_id, valid_at_utc, issued_at_utc

@@ -1,7 +1,7 @@
 {{ config(materialized='view') }}
 
--- The weather that may stand for each meter. A view, because it repeats each place's weather for every meter that uses it,
--- and over marts alone, named without the file's name, so that it is published as it stands.
+-- The weather that may stand for each meter. A view, because it repeats each place's weather for every meter that uses it;
+-- over marts alone, so that it is published as a view.
 select
     locations.meter_id,
     weather.location_id,
@@ -16,5 +16,5 @@ select
     weather.cloud_cover_pct,
     weather.precipitation_mm,
     weather.solar_irradiance_wm2
-from {{ ref('fct_weather_by_location').include(database=false) }} as weather
-inner join {{ ref('bridge_meter_locations').include(database=false) }} as locations using (location_id)
+from {{ ref('fct_weather_by_location') }} as weather
+inner join {{ ref('bridge_meter_locations') }} as locations using (location_id)
