@@ -25,8 +25,8 @@ def views_of(con: duckdb.DuckDBPyConnection, schemas: Iterable[str], database: s
 def self_contained(con: duckdb.DuckDBPyConnection, schemas: Iterable[str]) -> dict[str, str]:
     """Those of the views that name nothing but tables of the schemas, and these by schema and table alone.
 
-    Tried beside these tables without rows, in a database of another name, which a reader may give it too. DuckDB before 2
-    keeps the name of the file in what dbt makes, so that none is found.
+    Tried beside these tables without rows, in a database of another name, which a reader may give it too. In views that
+    dbt makes, DuckDB before 2 keeps the name of the file: they become tables there.
     """
     tables = con.execute(
         """SELECT schema_name, table_name,
