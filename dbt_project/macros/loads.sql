@@ -9,3 +9,12 @@
         -1
     {%- endif -%}
 {%- endmacro %}
+
+{#-
+    The instant at which the earliest UTC day starts that a query names (`day_number`, as of hour_number), as a literal too:
+    of older readings those alone are read that reach into it. Where it names none, an instant that no reading reaches.
+-#}
+{% macro earliest_day(days) -%}
+    {%- set found = run_query("select coalesce(min(day_number), 3650000) from (" ~ days ~ ") as days") if execute -%}
+    {{ hour_start((found.columns[0].values()[0] | int if execute else 0) ~ ' * 24') }}
+{%- endmacro %}

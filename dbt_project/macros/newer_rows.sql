@@ -9,7 +9,7 @@
     {%- set tested = env_var('ENERGY_DBT_TESTED_LOAD', '-1') | int if execute else -1 -%}
     {%- if tested < 0 or relation.identifier not in [
         'stg_meter_readings', 'int_demand_versions', 'fct_demand_hourly', 'fct_demand_daily', 'fct_demand_interval',
-        'fct_telemetry_15min',
+        'fct_telemetry_15min', 'fct_weather_by_location',
     ] -%}
         {{ relation }}
     {%- elif key -%}

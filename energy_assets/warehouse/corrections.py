@@ -147,7 +147,9 @@ def _append_readings(
     named = ", ".join(f'${name} AS "{name}"' for name in constants)
     nothing_known = first_row(con, f"SELECT 1 FROM {table.qualified} WHERE {earlier} LIMIT 1", bounds) is None
     insert = f"INSERT INTO {table.qualified} BY NAME"
-    with streamed(con, frame.drop(*constants)):
+    # By time, so that stamps repeat from row to row: by meter they take three quarters of the room that readings need.
+    frame = frame.drop(*constants).sort("interval_start_utc", maintain_order=True)
+    with streamed(con, frame):
         if nothing_known:
             return inserted(con, f"{insert} SELECT *, {named} FROM incoming", constants)
         return inserted(
@@ -170,7 +172,7 @@ def _append_readings(
                 AND {"old.known_at_utc = i.known_at_utc" if recorded else "TRUE"}
             WHERE old.meter_id IS NULL
                OR old.energy_kwh IS DISTINCT FROM i.energy_kwh
-            ORDER BY i.meter_id, i.direction, i.interval_start_utc, i.known_at_utc""",
+            ORDER BY i.interval_start_utc, i.meter_id, i.direction, i.known_at_utc""",
             bounds | constants | ({"received": received_at} if "$received" in receipt else {}),
         )
 

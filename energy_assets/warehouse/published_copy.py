@@ -8,9 +8,10 @@ up to date is attached to it as `target`.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import duckdb
@@ -29,6 +30,7 @@ from energy_assets.warehouse.fingerprint import (
     tables_of,
     total,
 )
+from energy_assets.warehouse.published_views import make_views, views_of
 from energy_assets.warehouse.storage import row_groups
 
 # What a manifest says of a table: rows, fingerprint, columns as `name TYPE`, the mark of each part, and the signatures
@@ -70,17 +72,24 @@ class Change:
     gone: tuple[str, ...] = ()
 
 
-def contents(con: duckdb.DuckDBPyConnection, schemas: Iterable[str], before: Entries) -> dict[str, Content]:
+def contents(
+    con: duckdb.DuckDBPyConnection, schemas: Iterable[str], before: Entries, but: Collection[str] = ()
+) -> dict[str, Content]:
     """Every table and view of the schemas, by qualified name, out of a connection of `beside_with_blocks`.
 
     Args:
+        con: the connection.
+        schemas: the schemas.
         before: what the last publication said. Months of large tables that stand in the same storage are not read.
+        but: names of views that do not become tables.
     """
     tables = {name for (name,) in con.execute(
         "SELECT schema_name || '.' || table_name FROM duckdb_tables() WHERE database_name = current_database()"
     ).fetchall()}  # fmt: skip
     found = {}
     for name in tables_of(con, schemas):
+        if name in but:
+            continue
         of = layout(con, name)
         found[name] = (
             _content_of_table(con, of, before.get(name, {})) if name in tables else Content(of, marks(con, of))
@@ -124,17 +133,27 @@ def changes(wanted: Mapping[str, Content], before: Entries) -> dict[str, Change]
     return found
 
 
-def bring_up_to_date(con: duckdb.DuckDBPyConnection, wanted: Mapping[str, Content], before: Entries) -> list[str]:
+def bring_up_to_date(
+    con: duckdb.DuckDBPyConnection,
+    wanted: Mapping[str, Content],
+    before: Entries,
+    views: Mapping[str, str] = MappingProxyType({}),
+) -> list[str]:
     """Writes into `target` what differs from `before`, which it holds; tables that are not as wanted afterwards.
+
+    The `views`, statements by qualified name, are made anew.
 
     One transaction, read again part by part before it counts: a target that was not what `before` says is found by its
     rows.
     """
     needed = changes(wanted, before)
     con.begin()
+    schemas = dict.fromkeys(name.split(".")[0] for name in wanted)
+    for name in views_of(con, schemas, "target"):
+        con.execute(f"DROP VIEW target.{name}")
     for name in before.keys() - wanted.keys():
         con.execute(f"DROP TABLE target.{name}")
-    for schema in dict.fromkeys(name.split(".")[0] for name in wanted):
+    for schema in schemas:
         con.execute(f'CREATE SCHEMA IF NOT EXISTS target."{schema}"')
     for name, change in needed.items():
         of = change.content.layout
@@ -147,6 +166,7 @@ def bring_up_to_date(con: duckdb.DuckDBPyConnection, wanted: Mapping[str, Conten
             con.execute(
                 f"INSERT INTO target.{name} SELECT * FROM {name} WHERE {of.condition(part)} ORDER BY {of.order}"
             )
+    make_views(con, views, "target")
     for statement in _comments(con):
         con.execute(statement)
     con.commit()
@@ -218,19 +238,18 @@ def _as_wanted(con: duckdb.DuckDBPyConnection, change: Change) -> bool:
 
 
 def _comments(con: duckdb.DuckDBPyConnection) -> list[str]:
-    """CREATE TABLE AS drops descriptions; these statements bring those back that differ. A view becomes a table."""
+    """CREATE TABLE AS drops descriptions; these statements bring those back that differ. A view may become a table."""
     found = con.execute(
         """WITH comments AS (
-            SELECT database_name, 'TABLE target.' || schema_name || '.' || table_name AS subject, comment
+            SELECT database_name, 'TABLE' AS kind, schema_name || '.' || table_name AS subject, comment
             FROM duckdb_tables()
             UNION ALL
-            SELECT database_name, 'TABLE target.' || schema_name || '.' || view_name, comment FROM duckdb_views()
+            SELECT database_name, 'VIEW', schema_name || '.' || view_name, comment FROM duckdb_views()
             UNION ALL
-            SELECT database_name, 'COLUMN target.' || schema_name || '.' || table_name || '."' || column_name || '"',
-                comment
+            SELECT database_name, 'COLUMN', schema_name || '.' || table_name || '."' || column_name || '"', comment
             FROM duckdb_columns()
         )
-        SELECT 'COMMENT ON ' || subject || ' IS '
+        SELECT format('COMMENT ON {} target.{} IS ', theirs.kind, subject)
             || coalesce('''' || replace(ours.comment, '''', '''''') || '''', 'NULL')
         FROM (FROM comments WHERE database_name = current_database()) AS ours
         INNER JOIN (FROM comments WHERE database_name = 'target') AS theirs USING (subject)

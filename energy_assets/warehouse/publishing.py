@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 
@@ -29,6 +29,7 @@ from energy_assets.warehouse.published_copy import (
     mostly_new,
     write_parquet,
 )  # fmt: skip
+from energy_assets.warehouse.published_views import self_contained, views_of
 from energy_assets.warehouse.storage import beside_with_blocks
 
 SCHEMAS = ("marts", "features", "forecasts", "flexibility", "monitoring", "reporting")
@@ -43,7 +44,8 @@ class PublicationError(RuntimeError):
 class Manifest:
     """What a publication holds. `known_until_utc` is the newest instant that any published row was known at.
 
-    `built_from` is the publication whose DuckDB file was brought up to date; None: the file was written anew.
+    `built_from` is the publication whose DuckDB file was brought up to date; None: the file was written anew. `views`
+    are those of the DuckDB file, by the statements that make them: they repeat rows of its tables.
     """
 
     id: str
@@ -53,6 +55,7 @@ class Manifest:
     tables: dict[str, dict[str, object]]
     files: dict[str, dict[str, object]]
     built_from: str | None = None
+    views: dict[str, str] = field(default_factory=dict)
 
 
 def current_manifest(serving: Path) -> Manifest | None:
@@ -80,17 +83,19 @@ def publish(warehouse: Warehouse, serving: Path, *, now: datetime) -> Manifest:
 
 
 def differing_tables(serving: Path, manifest: Manifest, *, since: Manifest | None = None) -> list[str]:
-    """Tables of the published file whose content is not what the manifest says.
+    """Tables and views of the published file that are not what the manifest says.
 
     Every row is read; with `since`, an earlier publication's manifest, only the parts that changed after it, and the
     number of rows of each table.
     """
     with duckdb.connect(str(serving / FILE), read_only=True) as con:
         con.execute("SET TimeZone='UTC'")
-        found = set(tables_of(con, SCHEMAS))
+        views = views_of(con, SCHEMAS)
+        found = set(tables_of(con, SCHEMAS)) - views.keys()
         said = since.tables if since else {}
         differ = {n for n in found & manifest.tables.keys() if not holds(con, n, manifest.tables[n], said.get(n, {}))}
-    return sorted(differ | (found ^ manifest.tables.keys()))
+    others = {name for name, _ in views.items() ^ manifest.views.items()}
+    return sorted(differ | others | (found ^ manifest.tables.keys()))
 
 
 def _publish(warehouse: Warehouse, serving: Path, now: datetime, *, anew: bool) -> Manifest:
@@ -103,21 +108,22 @@ def _publish(warehouse: Warehouse, serving: Path, now: datetime, *, anew: bool) 
     with beside_with_blocks(warehouse) as con:
         # Hashes and storage may be made otherwise by another version, and nothing is taken on trust when made anew.
         trusted = old is not None and not anew and old.duckdb_version == duckdb.__version__
-        wanted = contents(con, SCHEMAS, old.tables if old and trusted else {})
+        views = self_contained(con, SCHEMAS)
+        wanted = contents(con, SCHEMAS, old.tables if old and trusted else {}, but=views)
         tables = {name: content.entry for name, content in wanted.items()}
         known_until = _known_until(con)
-        identity = _identity(tables, known_until)
+        identity = _identity(tables, views, known_until)
         if old is not None and old.id == identity:
             return old
         building = store / f"tmp-{identity}"
         origin = None if anew or previous is None else _earlier_copy(con, store, previous, wanted, building)
         if origin is None:
             _new_copy(con, building)
-        differ = bring_up_to_date(con, wanted, origin.tables if origin else {})
+        differ = bring_up_to_date(con, wanted, origin.tables if origin else {}, views)
         if origin is not None and is_slack(con):
             origin = None
             _new_copy(con, building)
-            differ = bring_up_to_date(con, wanted, {})
+            differ = bring_up_to_date(con, wanted, {}, views)
         if differ:
             raise PublicationError(f"not as in the working file: {', '.join(differ)}; nothing was published")
         linked = write_parquet(
@@ -125,7 +131,7 @@ def _publish(warehouse: Warehouse, serving: Path, now: datetime, *, anew: bool) 
         )
     files = _described_files(building, linked, old)
     manifest = Manifest(
-        identity, now.isoformat(), known_until, duckdb.__version__, tables, files, origin.id if origin else None
+        identity, now.isoformat(), known_until, duckdb.__version__, tables, files, origin.id if origin else None, views
     )
     with (building / "manifest.json").open("w") as written:
         written.write(json.dumps(asdict(manifest), indent=1, sort_keys=True) + "\n")
@@ -139,9 +145,9 @@ def _publish(warehouse: Warehouse, serving: Path, now: datetime, *, anew: bool) 
     return manifest
 
 
-def _identity(tables: dict[str, dict[str, object]], known_until: str | None) -> str:
+def _identity(tables: dict[str, dict[str, object]], views: dict[str, str], known_until: str | None) -> str:
     content = {name: [entry["fingerprint"], entry["columns"]] for name, entry in tables.items()}
-    return hashlib.sha256(json.dumps([content, known_until], sort_keys=True).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps([content, views, known_until], sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _earlier_copy(

@@ -116,25 +116,27 @@ known as (
         and local_date <= (select max(target_date) from asked)
 ),
 
--- the newest hour known is one of the newest day of which something is known
+-- the newest hour known is one of the newest day of which something is known; what was known before the first of the
+-- forecasts needs no order
 newest_days as (
     select
         meter_id,
-        first_known_utc,
+        greatest(first_known_utc, first_issue.issued_at_utc) as known_by_utc,
         max(max(local_date)) over days_known as newest_date,
         sum(count(*)) over days_known as known_days
     from {{ ref('int_demand_days') }}
+    cross join (select min(issued_at_utc) as issued_at_utc from asked) as first_issue
     where first_known_utc is not null
         and meter_id in (select meter_id from asked)
-    group by meter_id, first_known_utc
-    window days_known as (partition by meter_id order by first_known_utc)
+    group by meter_id, known_by_utc
+    window days_known as (partition by meter_id order by known_by_utc)
 ),
 
 positioned as (
     select asked.*, newest_days.newest_date, newest_days.known_days
     from asked
     asof left join newest_days
-        on asked.meter_id = newest_days.meter_id and asked.issued_at_utc >= newest_days.first_known_utc
+        on asked.meter_id = newest_days.meter_id and asked.issued_at_utc >= newest_days.known_by_utc
 ),
 
 cutoffs as (

@@ -15,6 +15,18 @@
 -#}
 
 {%- set seen = newest_load(this) if is_incremental() else -1 %}
+{%- set newer_days %}
+    select day_number
+    from {{ ref('int_reading_days') }}
+    where not is_plain
+        and load_id > {{ seen }}
+
+    union all
+
+    select {{ hour_number('epoch_us(start_utc)') }} // 24
+    from {{ ref('stg_demand_exclusions') }}
+    where load_id > {{ seen }}
+{%- endset %}
 
 with meters as (
     select meter_id, timezone, capacity_kw from {{ ref('stg_meters') }}
@@ -49,6 +61,9 @@ readings as not materialized (
     semi join days
         on parts.meter_id = days.meter_id
         and {{ hour_number('epoch_us(parts.hour_start_utc)') }} // 24 = days.day_number
+    {%- if is_incremental() %}
+    where parts.interval_end_utc > {{ earliest_day(newer_days) }}
+    {%- endif %}
 ),
 
 {%- if is_incremental() %}

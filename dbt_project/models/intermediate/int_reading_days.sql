@@ -7,6 +7,11 @@
 -- know of all readings without reading them again. Incremental: days with a reading of a newer load.
 
 {%- set seen = newest_load(this) if is_incremental() else -1 %}
+{%- set newer_days %}
+    select {{ hour_number('epoch_us(interval_start_utc)') }} // 24 as day_number
+    from {{ ref('stg_meter_readings') }}
+    where load_id > {{ seen }}
+{%- endset %}
 
 with meters as (
     select meter_id, capacity_kw from {{ ref('stg_meters') }}
@@ -23,6 +28,9 @@ readings as not materialized (
     inner join meters using (meter_id)
     where readings.direction = 'import'
         and readings.interval_end_utc > readings.interval_start_utc
+        {%- if is_incremental() %}
+        and readings.interval_end_utc > {{ earliest_day(newer_days) }}
+        {%- endif %}
 ),
 
 hours as not materialized (
@@ -56,6 +64,5 @@ select
 from hours
 {%- if is_incremental() %}
 semi join affected on hours.meter_id = affected.meter_id and hours.hour_number // 24 = affected.day_number
-where hour_number >= (select min(day_number) * 24 from affected)
 {%- endif %}
 group by meter_id, hour_number // 24

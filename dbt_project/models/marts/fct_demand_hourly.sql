@@ -117,7 +117,6 @@ before as (
         {{ hour_number('epoch_us(max(interval_start_utc))') }} as last_hour
     from {{ this }}
     where excluded_reason is distinct from 'in_future'
-        and meter_id in (select meter_id from touched)
     group by meter_id
 ),
 

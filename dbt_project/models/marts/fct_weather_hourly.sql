@@ -1,16 +1,7 @@
 {{ config(materialized='view') }}
 
--- The weather that may stand for each meter: every issue that was ever known, newest statement per issue. A view, because
--- it repeats each place's weather for every meter that uses it.
-with weather as (
-    select *
-    from {{ ref('stg_weather') }}
-    qualify row_number() over (
-        partition by location_id, valid_at_utc, issued_at_utc
-        order by is_forecast, known_at_utc desc
-    ) = 1
-)
-
+-- The weather that may stand for each meter. A view, because it repeats each place's weather for every meter that uses it;
+-- over marts alone, so that it is published as a view.
 select
     locations.meter_id,
     weather.location_id,
@@ -25,5 +16,5 @@ select
     weather.cloud_cover_pct,
     weather.precipitation_mm,
     weather.solar_irradiance_wm2
-from weather
-inner join {{ ref('int_meter_locations') }} as locations using (location_id)
+from {{ ref('fct_weather_by_location') }} as weather
+inner join {{ ref('bridge_meter_locations') }} as locations using (location_id)

@@ -7,9 +7,8 @@ import dagster as dg
 
 from energy_assets.defs.resources import POOL, WarehouseResource
 from energy_assets.defs.transformation.dbt_models import morning_freshness
-from energy_assets.warehouse import current_manifest, fingerprints, publish
-from energy_assets.warehouse.connection import quoted
-from energy_assets.warehouse.publishing import SCHEMAS
+from energy_assets.warehouse import differing_tables, first_row, publish
+from energy_assets.warehouse.publishing import readable_manifest
 
 KEY = dg.AssetKey(["serving", "energy"])
 
@@ -40,14 +39,12 @@ def build_serving(published: Iterable[dg.AssetKey], timezone: str) -> dg.AssetsD
     )
     def energy(context: dg.AssetExecutionContext, energy: WarehouseResource) -> Iterator[dg.MaterializeResult[None]]:
         settings = energy.settings
-        before = current_manifest(settings.serving)
+        before = readable_manifest(settings.serving)
         manifest = publish(energy.warehouse, settings.serving, now=energy.now())
+        rows = {name: int(str(table["rows"])) for name, table in manifest.tables.items()}
+        differs = differing_tables(settings.serving, manifest, since=before)
         with energy.warehouse.connect(read_only=True) as con:
-            con.execute(f"ATTACH '{quoted(settings.serving / 'energy.duckdb')}' AS published (READ_ONLY)")
-            working = fingerprints(con, SCHEMAS)
-            con.execute("USE published")
-            differs = [name for name, mark in fingerprints(con, SCHEMAS).items() if working.get(name) != mark]
-        rows = {name: table["rows"] for name, table in manifest.tables.items()}
+            differs += [name for name, n in rows.items() if first_row(con, f"SELECT count(*) FROM {name}") != (n,)]
         yield dg.MaterializeResult(
             metadata={
                 "dagster/uri": str(settings.serving / "energy.duckdb"),
@@ -56,7 +53,7 @@ def build_serving(published: Iterable[dg.AssetKey], timezone: str) -> dg.AssetsD
                 "built_from": manifest.built_from or "the working file",
                 "known_until": manifest.known_until_utc or "nothing",
                 "tables": len(rows),
-                "rows": sum(int(str(n)) for n in rows.values()),
+                "rows": sum(rows.values()),
                 "size_mb": round(_size(settings.serving) / 1e6, 1),
                 "manifest": dg.MetadataValue.json({"tables": rows}),
             },
