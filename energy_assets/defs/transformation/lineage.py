@@ -25,7 +25,7 @@ def with_columns(invocation: DbtCliInvocation, manifest: Mapping[str, Any], cach
     # One thread: compiling in several at once can fail on Python 3.11, and lineage would be missing.
     invocation.postprocessing_threadpool_num_threads = 1
     wanted = {u for u, node in manifest["nodes"].items() if node["resource_type"] in ("model", "seed")}
-    events = DbtEventIterator(_ended(invocation.stream()), invocation).fetch_row_counts()
+    events = DbtEventIterator(ended(invocation.stream()), invocation).fetch_row_counts()
     derive = not wanted <= known.keys()
     if derive:
         events = events.fetch_column_metadata()
@@ -43,7 +43,7 @@ def with_columns(invocation: DbtCliInvocation, manifest: Mapping[str, Any], cach
         yield event.with_metadata(metadata)
 
 
-def _ended(stream: Iterable[Any]) -> Iterator[Any]:
+def ended(stream: Iterable[Any]) -> Iterator[Any]:
     """All events, once dbt has ended; at their end the error by which the stream ended, if it did.
 
     Rows are counted when dbt has let go of the file. Of a stream that goes on Dagster asks for the next event without a
