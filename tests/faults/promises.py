@@ -22,11 +22,12 @@ class Promise(NamedTuple):
 
 PROMISES = (
     Promise(
-        "A run is killed (SIGKILL) at a random moment of a random step, again and again",
+        "A run is killed (SIGKILL) at a random moment of each step and model in turn, again and again",
         "Nothing is half written. The next run does not hang; it ends with the content of an undisturbed run.",
         (
             f"{KILLED}::test_running_again_after_kills_gives_the_content_of_an_undisturbed_run",
             f"{KILLED}::test_kills_are_as_many_as_asked_for_and_lie_in_every_kind_of_start",
+            f"{KILLED}::test_every_asset_has_its_turn_to_be_killed_in",
         ),
     ),
     Promise(
@@ -35,6 +36,7 @@ PROMISES = (
         (
             f"{DAMAGE}::test_a_log_cut_off_by_a_power_cut_loses_whole_transactions_and_no_half_ones",
             f"{DAMAGE}::test_rows_of_the_newest_bytes_that_a_power_cut_took_are_found_missing",
+            f"{DAMAGE}::test_all_that_was_written_after_the_working_file_may_be_cut_off",
             f"{DAMAGE}::test_a_publication_without_a_manifest_is_published_anew",
         ),
     ),
@@ -60,7 +62,8 @@ PROMISES = (
             f"{DAMAGE}::test_damage_of_each_kind_is_found_by_checksum_and_has_a_remedy",
             f"{DAMAGE}::test_a_damaged_raw_table_is_loaded_again_and_a_run_makes_forecasts_and_readings_as_before",
             f"{DAMAGE}::test_a_working_file_that_cannot_be_opened_is_begun_anew_with_what_was_published",
-            f"{DAMAGE}::test_a_working_file_begun_anew_has_readings_and_forecasts_as_before_after_a_run",
+            f"{DAMAGE}::test_a_working_file_begun_anew_is_as_before_after_a_run",
+            f"{DAMAGE}::test_a_day_after_a_raw_table_was_loaded_again_all_is_as_if_nothing_had_happened",
             f"{DAMAGE}::test_repair_keeps_what_a_killed_process_had_committed",
             f"{DAMAGE}::test_a_sound_warehouse_passes_and_repair_leaves_it_as_it_is",
         ),
@@ -132,6 +135,7 @@ PROMISES = (
         (
             f"{ODD}::test_a_month_of_late_data_in_one_go_comes_in_whole_and_touches_nothing_else",
             "dbt/test_dbt_project.py::test_late_data_mend_the_past_as_if_they_had_always_been_there",
+            "pipeline/test_rebuild.py::test_what_came_in_since_does_not_change_what_was_said",
         ),
     ),
     Promise(

@@ -6,7 +6,9 @@ import yaml
 from click.testing import CliRunner, Result
 
 from energy_assets.cli import main
-from tests.warehouses import ISSUED_AT, NOW, Folder
+from energy_assets.defs.issues import PARTITION
+from tests.pipeline.test_replay import forecast
+from tests.warehouses import ISSUE_DATE, ISSUED_AT, NOW, Folder
 
 COUNTED = """SELECT meter_id, m.interval_minutes, count(DISTINCT i.interval_start_utc), count(DISTINCT i.quantile),
     bool_and(i.interval_end_utc = i.interval_start_utc + to_minutes(m.interval_minutes))
@@ -38,7 +40,10 @@ def test_meters_of_sources_that_ask_are_forecast_at_their_own_interval(copied: F
     asking = yaml.safe_load(sources.read_text())
     asking["forecast"]["own_interval"] = ["fleet"]
     sources.write_text(yaml.safe_dump(asking, sort_keys=False))
-    copied.run()
+    result = forecast(copied, "forecasts/interval_forecasts", **{PARTITION: ISSUE_DATE.isoformat()})
+    checks = {c.check_name: c.passed for c in result.get_asset_check_evaluations()}
+    assert checks["parts_sum_up_to_hours"]
+    assert checks["every_source_that_asks_has_one"]
     assert copied.rows(COUNTED) == copied.rows(FINER)
     assert len(copied.rows(FINER)) >= 3
     [(hours, same)] = copied.rows(OFF, at=ISSUED_AT)

@@ -38,13 +38,13 @@ def forecasts(folder: Folder, first: date, last: date) -> list[tuple[object, ...
     return folder.rows(FORECASTS, first=issued(first), last=issued(last))
 
 
-def forecast(folder: Folder, **tags: str) -> dg.ExecuteInProcessResult:
-    """Models and forecasts alone: the features of past days are there, dbt need not make them again."""
+def forecast(folder: Folder, *more: str, **tags: str) -> dg.ExecuteInProcessResult:
+    """Models, forecasts and `more` assets: the features of past days are there, dbt need not make them again."""
     names = ("forecasts/model_versions", "forecasts/model_decisions", "models/artefacts", "forecasts/demand_forecasts")
     with folder.environment(), dg.DagsterInstance.get() as instance:
         job = definitions().get_repository_def().get_job("build")
         result = job.execute_in_process(
-            instance=instance, tags=tags, asset_selection=[dg.AssetKey(n.split("/")) for n in names],
+            instance=instance, tags=tags, asset_selection=[dg.AssetKey(n.split("/")) for n in (*names, *more)],
             run_config={"loggers": {"console": {}}},
         )  # fmt: skip
     assert result.success

@@ -4,7 +4,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
-from functools import cached_property
+from functools import cache, cached_property
 from importlib import metadata
 from typing import Any
 
@@ -76,6 +76,7 @@ class EnergyTranslator(DagsterDbtTranslator):
         return spec
 
 
+@cache  # Dagster goes through years of mornings to examine one, and hundreds of tables and tests ask for theirs
 def morning_freshness(timezone: str) -> dg.FreshnessPolicy:
     """Made anew every morning: by ten, from at most a day before."""
     return dg.FreshnessPolicy.cron(deadline_cron="0 10 * * *", lower_bound_delta=timedelta(hours=24), timezone=timezone)

@@ -7,12 +7,13 @@ text alone, so it is kept in the project's target folder, for all warehouses, un
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 from dagster_dbt import DbtCliInvocation
+from dagster_dbt.core.dbt_event_iterator import DbtEventIterator
 
 LINEAGE = "dagster/column_lineage"
 
@@ -24,7 +25,7 @@ def with_columns(invocation: DbtCliInvocation, manifest: Mapping[str, Any], cach
     # One thread: compiling in several at once can fail on Python 3.11, and lineage would be missing.
     invocation.postprocessing_threadpool_num_threads = 1
     wanted = {u for u, node in manifest["nodes"].items() if node["resource_type"] in ("model", "seed")}
-    events = invocation.stream().fetch_row_counts()
+    events = DbtEventIterator(ended(invocation.stream()), invocation).fetch_row_counts()
     derive = not wanted <= known.keys()
     if derive:
         events = events.fetch_column_metadata()
@@ -40,6 +41,28 @@ def with_columns(invocation: DbtCliInvocation, manifest: Mapping[str, Any], cach
         elif known.get(unique_id):
             metadata[LINEAGE] = dg.MetadataValue.column_lineage(_lineage_from_json(known[unique_id]))
         yield event.with_metadata(metadata)
+
+
+def ended(stream: Iterable[Any]) -> Iterator[Any]:
+    """All events, once dbt has ended; at their end the error by which the stream ended, if it did.
+
+    Rows are counted when dbt has let go of the file. Of a stream that goes on Dagster asks for the next event without a
+    pause, which costs a core for as long as dbt runs.
+    """
+    events: list[Any] = []
+    failure: Exception | None = None
+    try:
+        for event in stream:
+            events.append(event)
+    except Exception as error:
+        failure = error
+
+    def again() -> Iterator[Any]:
+        yield from events
+        if failure is not None:
+            raise failure
+
+    return again()
 
 
 def project_version(manifest: Mapping[str, Any]) -> str:
