@@ -118,16 +118,24 @@ known as (
 
 -- the newest hour known is one of the newest day of which something is known; what was known before the first of the
 -- forecasts needs no order
-newest_days as (
+known_days as (
     select
         meter_id,
-        greatest(first_known_utc, first_issue.issued_at_utc) as known_by_utc,
-        max(max(local_date)) over days_known as newest_date,
-        sum(count(*)) over days_known as known_days
+        local_date,
+        greatest(first_known_utc, first_issue.issued_at_utc) as known_by_utc
     from {{ ref('int_demand_days') }}
     cross join (select min(issued_at_utc) as issued_at_utc from asked) as first_issue
     where first_known_utc is not null
         and meter_id in (select meter_id from asked)
+),
+
+newest_days as (
+    select
+        meter_id,
+        known_by_utc,
+        max(max(local_date)) over days_known as newest_date,
+        sum(count(*)) over days_known as known_days
+    from known_days
     group by meter_id, known_by_utc
     window days_known as (partition by meter_id order by known_by_utc)
 ),
