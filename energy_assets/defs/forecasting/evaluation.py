@@ -21,6 +21,7 @@ from energy_assets.defs.transformation.arguments import build_arguments, dbt_env
 from energy_assets.defs.transformation.built_with import BuiltWith
 from energy_assets.defs.transformation.dbt_models import dbt_project, load_manifest
 from energy_assets.defs.transformation.lineage import project_version
+from energy_assets.forecasting import WINDOW_DAYS
 from energy_assets.forecasting.contenders import ASKED, DEFAULT, UnknownContender, contender
 from energy_assets.warehouse import Warehouse, first_row
 
@@ -152,7 +153,8 @@ def ensure_features(
         return
     with energy.warehouse.connect(read_only=True) as con:
         row = first_row(con, MISSING, {
-            "issues": asked.learned_from, "meters": list(asked.meters), "whole_since": asked.issues.first_time,
+            "issues": asked.learned_from, "meters": list(asked.meters),
+            "whole_since": asked.issues.first_time - (WINDOW_DAYS + 1) * DAY,
         })  # fmt: skip
     missing = int(row[0]) if row else 0
     if not missing:
