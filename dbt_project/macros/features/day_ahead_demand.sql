@@ -44,19 +44,26 @@ demand_by_hour as (
     group by forecast_number, local_hour
 ),
 
-similar_by_hour as (
-    select
-        forecasts.forecast_number,
-        known.local_hour,
-        median(known.demand_kwh) as demand_similar_median_kwh,
-        arg_max(known.demand_kwh, known.interval_start_utc) as demand_similar_last_kwh
+-- Days first, then what is known of them: a join of all demand with dates alone would hold each hour once for every day
+-- that it is like. The median of a list: the aggregate keeps a state for each group that cannot leave the memory.
+similar_days as materialized (
+    select forecasts.forecast_number, forecasts.meter_id, forecasts.issued_at_utc, similar_dates.local_date
     from forecasts
     inner join similar_dates using (country, target_date)
+),
+
+similar_by_hour as (
+    select
+        similar_days.forecast_number,
+        known.local_hour,
+        list_median(list(known.demand_kwh)) as demand_similar_median_kwh,
+        arg_max(known.demand_kwh, known.interval_start_utc) as demand_similar_last_kwh
+    from similar_days
     inner join known
-        on forecasts.meter_id = known.meter_id
-        and similar_dates.local_date = known.local_date
-        and {{ known_at('known', 'forecasts.issued_at_utc') }}
-    group by forecasts.forecast_number, known.local_hour
+        on similar_days.meter_id = known.meter_id
+        and similar_days.local_date = known.local_date
+        and {{ known_at('known', 'similar_days.issued_at_utc') }}
+    group by similar_days.forecast_number, known.local_hour
 ),
 
 morning as (
