@@ -25,6 +25,7 @@ QUANTILES = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
 MEDIAN = 0.5
 MODEL_NAME = "demand_blend"
 WITH_PUBLISHER = "_with_publisher"  # in the name of a model that also knows what a publisher had said
+MANY_ROWS, MANY_ROWS_THREADS = 50_000, 2  # that trees predict together
 MEMBERS = ("ridge", "boosted_ridge", "direct_trees", "own_ridge")  # the last where meters are told apart
 # a season seen once is remembered by heart: this member learns the season from weather and demand only
 SEASON_FEATURES = ("day_of_year", "year_sin_1", "year_cos_1", "year_sin_2", "year_cos_2")
@@ -93,9 +94,9 @@ class PointModel:
         """Rows x members (`MEMBERS`)."""
         columns, hours = linear_columns(matrix, self.names), matrix[:, self.names.index("local_hour")]
         linear = self.ridge.predict(columns, hours)
-        boosted = linear + np.asarray(self.boosted.predict(matrix, num_threads=1))
+        boosted = linear + trees(self.boosted, matrix)
         reference = self.reference_slope * reference_ratio(matrix, self.names)
-        direct = reference + np.asarray(self.direct.predict(matrix[:, direct_columns(self.names)], num_threads=1))
+        direct = reference + trees(self.direct, matrix[:, direct_columns(self.names)])
         found = [linear, boosted, direct]
         if METER_CODE in self.names:
             own = linear.copy()
@@ -198,6 +199,11 @@ class TrainedModel:
         return members, uncross(self.calibration.apply(values, matrix[:, self.features.index("local_hour")]))
 
 
+def trees(booster: lgb.Booster, matrix: Matrix) -> Matrix:
+    """What trees say of each row. A row's sum is its own, so threads change no bit; few rows are not worth them."""
+    return np.asarray(booster.predict(matrix, num_threads=1 if len(matrix) < MANY_ROWS else MANY_ROWS_THREADS))
+
+
 def reference_ratio(
     matrix: Matrix, names: tuple[str, ...], first: str = "demand_last_day_same_hour_log_ratio"
 ) -> Matrix:
@@ -223,9 +229,7 @@ def predict_quantiles(
 ) -> Matrix:
     """Rows x quantiles in log ratios, not yet calibrated; the median is the point forecast."""
     spread = spread_matrix(point, matrix, names)
-    columns = [
-        point + np.asarray(models[q].predict(spread, num_threads=1)) if q in models else point for q in QUANTILES
-    ]
+    columns = [point + trees(models[q], spread) if q in models else point for q in QUANTILES]
     return np.column_stack(columns)
 
 
