@@ -76,6 +76,7 @@ def back_up(settings: Settings, target: Path) -> Backup:
         with warehouse.connect(read_only=True):
             inside.mkdir(parents=True)
             _copy_bytes(warehouse.database, inside)
+            _copy_note(settings, inside)
         _expect_sound(replace(warehouse, database=inside / warehouse.database.name), warehouse.database)
         links = _copy_others(settings, inside) | _copy_publication(settings, inside)
         files = {str(p.relative_to(inside)): checksum(p) for p in sorted(inside.rglob("*")) if p.is_file()}
@@ -145,6 +146,14 @@ def _copy_bytes(database: Path, inside: Path) -> None:
     done = subprocess.run(["cp", "--reflink=auto", *sources, str(inside)], capture_output=True, text=True, check=False)
     if done.returncode:
         raise OSError(done.stderr.strip())
+
+
+def _copy_note(settings: Settings, inside: Path) -> None:
+    """What the marts were built with: without it the first run after a restore would build all of them anew."""
+    target = inside / settings.built_with.relative_to(settings.folder)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with suppress(FileNotFoundError):
+        shutil.copy2(settings.built_with, target)
 
 
 def _expect_sound(copied: Warehouse, original: Path) -> None:

@@ -76,6 +76,11 @@ class Settings(BaseSettings):
         return self.folder / ".dbt"
 
     @property
+    def built_with(self) -> Path:
+        """What the marts were built with (`defs.transformation.built_with`): it belongs to the working file."""
+        return self.dbt_target / "built_with.json"
+
+    @property
     def dagster_home(self) -> Path:
         """Dagster's own storage: one per warehouse."""
         return self.folder / ".dagster"

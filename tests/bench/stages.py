@@ -104,7 +104,7 @@ def _steps(settings: Settings, steps: tuple[str, ...]) -> dict[str, Any]:
 def _dbt(settings: Settings, models: Models) -> dict[str, Any]:
     config, issues = load_config(settings.sources_file), _issues(settings)
     version = project_version(json.loads((settings.dbt_target / "manifest.json").read_text()))
-    built = BuiltWith.of(Warehouse.of(settings), settings.dbt_target, version)
+    built = BuiltWith.of(Warehouse.of(settings), settings.built_with, version)
     variables = dbt_environment(config, issues, settings.database, tested_load=built.tested_load)
     if models.days is not None:
         variables["ENERGY_DBT_ISSUE_FIRST_DATE"] = (issues.last - timedelta(days=models.days - 1)).isoformat()

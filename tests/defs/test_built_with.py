@@ -21,7 +21,7 @@ def built(warehouse: Warehouse, tmp_path: Path) -> Warehouse:
         ensure_tables(con, TABLES.values())
         con.execute(METER, ["first"])
         con.execute("INSERT INTO raw.weather_locations VALUES ('paris', 'FR', 48.9, 2.3, 'files')")
-    BuiltWith.of(warehouse, tmp_path, "as it was").remember()
+    BuiltWith.of(warehouse, tmp_path / "built_with.json", "as it was").remember()
     return warehouse
 
 
@@ -43,25 +43,25 @@ def test_what_has_changed_since_the_marts_were_built(
 ) -> None:
     with built.transaction() as con:
         con.execute(change)
-    assert BuiltWith.of(built, tmp_path, "as it was").changed is refresh
+    assert BuiltWith.of(built, tmp_path / "built_with.json", "as it was").changed is refresh
 
 
 def test_marts_of_which_nothing_is_known_are_made_anew(built: Warehouse, tmp_path: Path) -> None:
-    assert BuiltWith.of(built, tmp_path / "killed before it could remember", "as it was").changed
+    assert BuiltWith.of(built, tmp_path / "killed before it could remember.json", "as it was").changed
 
 
 def test_another_text_of_the_models(built: Warehouse, tmp_path: Path) -> None:
-    assert BuiltWith.of(built, tmp_path, "with one more column").changed
+    assert BuiltWith.of(built, tmp_path / "built_with.json", "with one more column").changed
 
 
 def test_only_what_came_since_is_tested(built: Warehouse, tmp_path: Path) -> None:
-    assert BuiltWith.of(built, tmp_path, "as it was").tested_load == -1, "no load was known"
+    assert BuiltWith.of(built, tmp_path / "built_with.json", "as it was").tested_load == -1, "no load was known"
     load = """INSERT INTO raw.load_ledger (load_id, source, path, sha256, description_sha256, rows, rows_new,
         rejected_rows, size_bytes, modified_ns, received_at_utc)
         VALUES ($1, $2, $2, 'a', 'b', 1, 1, 0, 1, 1, '2026-01-01 00:00:00+00')"""
     with built.transaction() as con:
         con.executemany(load, [[3, "files"], [4, "anomalies"]])
-    BuiltWith.of(built, tmp_path, "as it was").remember()
+    BuiltWith.of(built, tmp_path / "built_with.json", "as it was").remember()
     # what the detectors decided has not been applied yet
-    assert BuiltWith.of(built, tmp_path, "as it was").tested_load == 3
-    assert BuiltWith.of(built, tmp_path, "with one more column").tested_load == -1
+    assert BuiltWith.of(built, tmp_path / "built_with.json", "as it was").tested_load == 3
+    assert BuiltWith.of(built, tmp_path / "built_with.json", "with one more column").tested_load == -1

@@ -70,6 +70,8 @@ def test_a_backup_brings_back_all_that_the_folder_holds(built: Built, copied: Fo
     assert (folder.path / "landing" / "deep" / "file.csv").read_text() == "t,v\n"
     assert (folder.path / "landing" / "elsewhere.csv").readlink() == Path("/nowhere/at/all.csv")
     assert (folder.path / "feedback.key").stat().st_mode & 0o777 == 0o600
+    built_with = Path(".dbt") / "built_with.json"
+    assert (folder.path / built_with).read_bytes() == (copied.path / built_with).read_bytes(), "else all is built anew"
     said = command(folder, "doctor", "--checksums")
     assert said.exit_code == 0, said.output
 

@@ -144,7 +144,9 @@ def ensure_features(
         WrongQuestion: nothing is built, or what stands was built by another text of the models or for other meters.
     """
     target = energy.settings.dbt_target
-    if BuiltWith.of(energy.warehouse, target, project_version(load_manifest(dbt_project()))).changed:
+    if BuiltWith.of(
+        energy.warehouse, energy.settings.built_with, project_version(load_manifest(dbt_project()))
+    ).changed:
         raise WrongQuestion(
             "marts and features are not built yet, or by another text of the models, or meters have changed since: "
             "`energy-assets run` builds them anew"

@@ -34,8 +34,8 @@ class BuiltWith:
     now: dict[str, Any]
 
     @classmethod
-    def of(cls, warehouse: Warehouse, folder: Path, project: str) -> "BuiltWith":
-        """Reads both; `project` is a checksum of the models' text."""
+    def of(cls, warehouse: Warehouse, file: Path, project: str) -> "BuiltWith":
+        """Reads both; `file` is `Settings.built_with`, `project` a checksum of the models' text."""
         with warehouse.connect(read_only=True) as con:
             now = {
                 "meters": dict(con.execute(METERS).fetchall()),
@@ -43,7 +43,6 @@ class BuiltWith:
                 "project": project,
                 "newest_load": con.execute(NEWEST_LOAD).fetchall()[0][0],
             }
-        file = folder / "built_with.json"
         before = json.loads(file.read_text()) if file.exists() else {}
         return cls(file, before, now)
 

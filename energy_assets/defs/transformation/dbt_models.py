@@ -107,7 +107,7 @@ def _build(name: str, timezone: str, *, select: str = "fqn:*", exclude: str = ""
         issues = run_issues(context, energy.config, energy.warehouse, energy.now())
         settings = energy.settings
         manifest = load_manifest(project)
-        described = BuiltWith.of(energy.warehouse, settings.dbt_target, project_version(manifest))
+        described = BuiltWith.of(energy.warehouse, settings.built_with, project_version(manifest))
         os.environ.update(dbt_environment(energy.config, issues, settings.database, tested_load=described.tested_load))
         whole = len(context.selected_asset_keys) == len(models.keys)
         arguments = build_arguments(full_refresh=whole and described.changed)
