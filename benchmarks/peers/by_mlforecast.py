@@ -11,14 +11,13 @@ from mlforecast import MLForecast
 from mlforecast.lag_transforms import RollingMean
 from mlforecast.target_transforms import LocalStandardScaler
 
-from benchmarks.peers.job import QUANTILES, Job, main, with_calendar
+from benchmarks.peers.job import QUANTILES, Job, main, together, with_calendar
 
 DAYS = (2, 3, 4, 5, 6, 7, 14, 21, 28)
 
 
-def forecast(job: Job) -> pd.DataFrame:
-    """Quantiles of every hour of the horizon."""
-    known = with_calendar(job.temperature)
+def fit(job: Job) -> MLForecast:
+    """A model per quantile."""
     models = {str(q): LGBMRegressor(objective="quantile", alpha=q, n_jobs=2, verbosity=-1) for q in QUANTILES}
     forecaster = MLForecast(
         models=models,
@@ -28,11 +27,17 @@ def forecast(job: Job) -> pd.DataFrame:
         target_transforms=[LocalStandardScaler()],
         num_threads=2,
     )
-    forecaster.fit(job.history.merge(known, on="ds"), static_features=[])
+    return forecaster.fit(job.history.merge(with_calendar(job.temperature), on="ds"), static_features=[])
+
+
+def predict(forecaster: MLForecast, job: Job) -> pd.DataFrame:
+    """Quantiles of every hour of the horizon."""
+    known = with_calendar(job.temperature)
     ahead = known[known["ds"] > job.history["ds"].max()]
     meters = job.history[["unique_id"]].drop_duplicates()
-    return forecaster.predict(job.horizon, X_df=meters.merge(ahead, how="cross"))
+    history = job.history.merge(known, on="ds") if job.number else None  # of the first it has what it was fitted on
+    return forecaster.predict(job.horizon, X_df=meters.merge(ahead, how="cross"), new_df=history)
 
 
 if __name__ == "__main__":
-    main(forecast)
+    main(together, fit, predict)

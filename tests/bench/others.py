@@ -27,11 +27,13 @@ from tests.warehouses import DAY, ISSUED_AT, NOW
 
 OURS = ("features of the next day", LAST_WINDOW, "training", "scoring the next day")
 BEFORE_OURS = ("load to raw", "staging to marts")
+A_DAY_LATER = (*BEFORE_OURS, "features of the next day", "scoring the next day")
 PER_METER = ("skforecast", "openstef")
 GLOBAL = "mlforecast"
 FASTER = 0.1  # of the fastest library that fits a model per meter
-TARGET = (END + timedelta(hours=23), END + timedelta(hours=47))  # the local day after the issue
-KEYS = ["meter_id", "interval_start_utc"]
+ISSUES = 5  # that accuracy is judged by: of one day it is mostly that day's weather. The first is timed
+TARGET = (END + timedelta(hours=23), END + timedelta(hours=47))  # the local day after the first issue
+KEYS = ["meter_id", "issue", "interval_start_utc"]
 
 
 def compare(root: Path, meters: int, years: int, per_meter: int, python: Path) -> Iterator[Row]:
@@ -49,11 +51,14 @@ def compare(root: Path, meters: int, years: int, per_meter: int, python: Path) -
         for name in BEFORE_OURS:
             stage(name, folder, NOW)
     took = {"energy-assets": _ours(folder)}
-    made = {"energy-assets": _forecasts(folder)}
     with tempfile.TemporaryDirectory(dir=root) as directory:
         job = Path(directory)
         actual = _actual(job / "later", meters)
-        _export(folder, job)
+        for issue in range(ISSUES):
+            if issue:
+                _a_day_later(folder, meters, issue)
+            _export(folder, job / str(issue), issue * DAY)
+        made = {"energy-assets": _forecasts(folder)}
         for name in (GLOBAL, *PER_METER):
             some = per_meter if name in PER_METER else 0
             done = _by(name, python, job, some)
@@ -73,6 +78,13 @@ def _ours(folder: Path) -> Measured:
     return Measured("energy-assets", wall, cpu, peak, seconds)
 
 
+def _a_day_later(folder: Path, meters: int, issue: int) -> None:
+    """The readings of one more day, and what our model of the first issue says of the next."""
+    Utility(folder, meters).next_day((END + (issue - 1) * DAY).date())
+    for name in A_DAY_LATER:
+        stage(name, folder, NOW + issue * DAY)
+
+
 def _by(name: str, python: Path, job: Path, meters: int) -> Measured | None:
     sys.stderr.write(f"  {name}\n")
     arguments = ["-m", f"benchmarks.peers.by_{name}", str(job), str(job / f"{name}.parquet"), str(meters)]
@@ -83,21 +95,22 @@ def _by(name: str, python: Path, job: Path, meters: int) -> Measured | None:
         return None
 
 
-def _export(folder: Path, job: Path) -> None:
-    """What was known at the issue time, as the libraries like it."""
+def _export(folder: Path, job: Path, later: timedelta) -> None:
+    """What was known at an issue time, as the libraries like it."""
+    job.mkdir()
     warehouse = Warehouse(folder / "energy.duckdb")
     with warehouse.connect(read_only=True) as con:
         history = fetch(
             con,
             f"SELECT meter_id AS unique_id, interval_start_utc AS ds, demand_kwh AS y "
             f"FROM intermediate.int_demand_versions WHERE {AS_OF} AND demand_kwh IS NOT NULL ORDER BY ALL",
-            {"as_of": ISSUED_AT},
+            {"as_of": ISSUED_AT + later},
         )
         temperature = fetch(
             con,
             "SELECT valid_at_utc AS ds, arg_max(temperature_c, known_at_utc) AS temperature_c FROM raw.weather "
             "WHERE valid_at_utc < $until GROUP BY 1 ORDER BY 1",
-            {"until": TARGET[1]},
+            {"until": TARGET[1] + later},
         )
     naive = pl.col("ds").dt.replace_time_zone(None)
     history.with_columns(naive).write_parquet(job / "history.parquet")
@@ -105,14 +118,19 @@ def _export(folder: Path, job: Path) -> None:
 
 
 def _actual(folder: Path, meters: int) -> pl.DataFrame:
-    """What the next day was: the generator makes it whenever it is asked."""
+    """What the days asked for were: the generator makes them whenever it is asked."""
     utility = Utility(folder, meters)
-    for day in (END, END + DAY):
+    days = [END + number * DAY for number in range(ISSUES + 1)]
+    for day in days:
         utility.next_day(day.date())
-    files = [folder / "readings" / f"{day:%Y-%m-%d}.parquet" for day in (END, END + DAY)]
-    read = pl.concat(pl.read_parquet(file) for file in files)
-    return read.filter(pl.col("at_utc") >= TARGET[0], pl.col("at_utc") < TARGET[1]).select(
-        "meter_id", pl.col("at_utc").dt.cast_time_unit("us").alias("interval_start_utc"), actual_kwh="energy_kwh"
+    read = pl.concat(pl.read_parquet(folder / "readings" / f"{day:%Y-%m-%d}.parquet") for day in days)
+    hour = pl.col("at_utc")
+    asked = read.filter(hour >= TARGET[0], hour < TARGET[1] + (ISSUES - 1) * DAY)
+    return asked.select(
+        "meter_id",
+        issue=((hour - TARGET[0]).dt.total_hours() // 24).cast(pl.Int64),
+        interval_start_utc=hour.dt.cast_time_unit("us"),
+        actual_kwh="energy_kwh",
     )
 
 
@@ -120,15 +138,17 @@ def _forecasts(folder: Path) -> pl.DataFrame:
     with Warehouse(folder / "energy.duckdb").connect(read_only=True) as con:
         return fetch(
             con,
-            "SELECT meter_id, interval_start_utc, quantile, arg_max(demand_kwh, revision) AS kwh "
-            "FROM forecasts.demand_forecasts WHERE issued_at_utc = ? GROUP BY ALL",
-            [ISSUED_AT],
+            "SELECT meter_id, date_diff('day', $first::TIMESTAMPTZ, issued_at_utc) AS issue, interval_start_utc, "
+            "quantile, arg_max(demand_kwh, revision) AS kwh "
+            "FROM forecasts.demand_forecasts WHERE issued_at_utc >= $first GROUP BY ALL",
+            {"first": ISSUED_AT},
         )
 
 
 def _read(file: Path) -> pl.DataFrame:
     return pl.read_parquet(file).select(
         meter_id=pl.col("unique_id").cast(pl.String),
+        issue=pl.col("issue").cast(pl.Int64),
         interval_start_utc=pl.col("ds").dt.cast_time_unit("us").dt.replace_time_zone("UTC"),
         quantile=pl.col("quantile").cast(pl.String).cast(pl.Float64), kwh=pl.col("kwh").cast(pl.Float64),
     )  # fmt: skip
@@ -143,7 +163,7 @@ def _losses(made: dict[str, pl.DataFrame], actual: pl.DataFrame) -> dict[str, tu
         own = frame["meter_id"].n_unique()
         rows = frame.join(actual, on=KEYS).height
         if rows != own * hours:
-            raise RuntimeError(f"{name}: {rows:,} quantiles of the day that was asked for, {own * hours:,} are due")
+            raise RuntimeError(f"{name}: {rows:,} quantiles of the days that were asked for, {own * hours:,} are due")
         ours = _loss(made["energy-assets"].join(frame.select("meter_id").unique(), on="meter_id"), actual)
         losses[name] = (scored, ours, own)
     return losses
@@ -174,4 +194,4 @@ def _rows(
     for name, (loss, same, count) in losses.items():
         if name != "energy-assets":
             yield Row(f"pinball loss, ours against {name}, {size}", 100 * same, 100 * loss, 1.0, unit="% of demand",
-                      note=f"of {count:,} meters", **shared)  # fmt: skip
+                      note=f"of {count:,} meters, {ISSUES} days", **shared)  # fmt: skip
