@@ -12,15 +12,13 @@ import duckdb
 import polars as pl
 
 from energy_assets.defs.forecasting.backtest import OURS, newest_backtests
-from energy_assets.defs.frames import AS_OF
+from energy_assets.defs.frames import AS_OF, OF_METERS
 from energy_assets.warehouse import fetch
 
 BATCH_METERS = 40
 FORECAST_WEEKS = 104
 QUANTILES = (0.1, 0.5, 0.9)  # of the forecasts that calibration is judged by
 SILENT_DAYS = 46  # after a meter's newest day, its hours are still asked for: the day ahead of a last issue
-
-OF_METERS = "meter_id IN (SELECT unnest($meters::VARCHAR[]))"
 
 # Asked once: the days ahead of the issues hour by hour, their calendar, and the temperatures that were known when the
 # day was forecast. Meters of one zone and the same places, which the first of them stands for, share all of that.
