@@ -136,28 +136,32 @@ def _of_day(value: Cells, clean: Cells, day: int, sight: Sight) -> Cells:
         day: index of the judged day; the windows of its first hours begin on the day before.
         sight: which of the other days count.
     """
+    first = max(1, day - PAST_DAYS)
     last = day if sight is Sight.PAST else min(value.shape[2], day + PAST_DAYS + 1)
-    others = np.arange(max(1, day - PAST_DAYS), last)
-    others = others[others != day]
     result = np.full((DAY_HOURS, value.shape[1], len(WIDTHS)), np.nan, dtype=np.float32)
-    if len(others) < MIN_PAST_DAYS:
+    if last - first - (day < last) < MIN_PAST_DAYS:
         return result
     lead = max(WIDTHS)  # hours of the day before that the windows of the first hours reach back to
-    apart = np.stack(
-        [
-            np.abs(clean[h % 24][:, others + h // 24] - value[h % 24][:, [day + h // 24]])
-            for h in range(-lead, DAY_HOURS)
-        ]
-    )
-    known = np.isfinite(apart)
-    totals, counts = np.where(known, apart, np.float32(0)), known.astype(np.float32)
-    for hour in range(1, len(apart)):  # running sums; numpy's own along the first axis take seven times as long
-        totals[hour] += totals[hour - 1]
-        counts[hour] += counts[hour - 1]
+    totals = np.empty((lead + DAY_HOURS, value.shape[1], last - first), dtype=np.float32)
+    for at, hour in enumerate(range(-lead, DAY_HOURS)):
+        back = hour // DAY_HOURS
+        others = clean[hour % DAY_HOURS, :, first + back : last + back]
+        np.subtract(others, value[hour % DAY_HOURS, :, day + back, None], out=totals[at])
+    np.abs(totals, out=totals)
+    if day < last:
+        totals[..., day - first] = np.nan  # no day is compared with itself
+    known = np.isfinite(totals)
+    totals[~known] = 0
+    counts = known.astype(np.float32)
+    for at in range(1, len(totals)):  # running sums; numpy's own along the first axis take seven times as long
+        totals[at] += totals[at - 1]
+        counts[at] += counts[at - 1]
     for i, width in enumerate(WIDTHS):
         total, count = (sums[lead:] - sums[lead - width : -width] for sums in (totals, counts))
+        np.divide(total, np.maximum(count, 1, out=count), out=total)
         # an hour that is unknown itself has no distance; gaps in the hours before it are left out
-        result[:, :, i] = _nearest_share(np.where(known[lead:], total / np.maximum(count, 1), np.nan))
+        total[~known[lead:]] = np.nan
+        result[:, :, i] = _nearest_share(total)
     return result
 
 
