@@ -21,6 +21,8 @@ from energy_assets.warehouse.writes import registered
 
 # The version of an hour that was in force at $as_of.
 AS_OF = "known_from_utc <= $as_of AND (known_to_utc IS NULL OR known_to_utc > $as_of)"
+# A join: list_contains would compare every row with every meter.
+OF_METERS = "meter_id IN (SELECT unnest($meters::VARCHAR[]))"
 # Whether a meter is learned from on an issue's day (dbt's macro `in_turn`); f: features, t: turns.
 IN_TURN = "(epoch_us(f.issued_at_utc) // 86400000000 + t.turn) % t.step = 0"
 LEARNED = f"(f.issued_at_utc >= $whole_since OR {IN_TURN})"

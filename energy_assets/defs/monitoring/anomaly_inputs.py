@@ -11,14 +11,13 @@ import duckdb
 import polars as pl
 
 from energy_assets import monitoring
-from energy_assets.defs.frames import AS_OF
+from energy_assets.defs.frames import AS_OF, OF_METERS
 from energy_assets.warehouse import fetch
 from energy_assets.warehouse.feedback import sensitivities
 
 HISTORY_DAYS = 90
 SEASONS_DAYS = 365  # what is out of character is judged against a year
 BATCH_METERS = 250
-OF_METERS = "list_contains($meters::VARCHAR[], meter_id)"
 
 
 def batches(described: pl.DataFrame) -> Iterator[pl.DataFrame]:
@@ -65,7 +64,7 @@ def hourly_history(con: duckdb.DuckDBPyConnection, at: datetime, window: int, de
             WHERE known_from_utc <= $as_of AND interval_start_utc >= $since AND {OF_METERS} GROUP BY ALL
         ) f ON f.meter_id = h.meter_id AND f.interval_start_utc = h.interval_start_utc
         WHERE h.interval_end_utc <= $as_of AND h.interval_start_utc >= $since
-            AND list_contains($meters::VARCHAR[], h.meter_id)
+            AND h.{OF_METERS}
         ORDER BY h.meter_id, h.interval_start_utc""",
         parameters={"as_of": at, "since": at - timedelta(days=HISTORY_DAYS + window), "meters": _ids(described)},
     )
@@ -88,7 +87,7 @@ def _seasons(con: duckdb.DuckDBPyConnection, at: datetime, since: datetime, mete
             ON v.meter_id = h.meter_id AND v.interval_start_utc = h.interval_start_utc
         WHERE {AS_OF} AND h.interval_start_utc >= $first AND h.interval_start_utc < $until
             AND v.interval_start_utc >= $first AND v.interval_start_utc < $until
-            AND list_contains($meters::VARCHAR[], h.meter_id)
+            AND h.{OF_METERS}
         ORDER BY h.meter_id, h.interval_start_utc""",
         parameters={
             "as_of": at,
@@ -116,11 +115,11 @@ def _rejected(con: duckdb.DuckDBPyConnection, at: datetime, since: datetime, met
     """The window's rejected readings. They have no receipt of their own: it is that of the meter's usual reading."""
     return fetch(
         con,
-        """WITH refused AS (
+        f"""WITH refused AS (
             SELECT r.meter_id, r.interval_start_utc, m.interval_minutes, r.reason, r.raw_text, r.message
             FROM raw.rejected_rows r JOIN raw.meters m ON m.meter_id = r.meter_id AND m.source = r.source
             WHERE r.table_name = 'raw.meter_readings' AND r.interval_start_utc >= $since AND r.interval_start_utc < $at
-                AND list_contains($meters::VARCHAR[], r.meter_id)
+                AND r.{OF_METERS}
         ), lags AS (
             SELECT meter_id, median(epoch(known_at_utc) - epoch(interval_end_utc)) AS lag_s
             FROM raw.meter_readings

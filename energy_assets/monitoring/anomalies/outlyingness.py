@@ -59,43 +59,53 @@ def outlyingness(
             gives the best judgement, three weeks some.
         sight: `BOTH` compares with the days after an hour as well.
     """
+    rows = hours.select(*HISTORY, "demand_reported_kwh")
     if history is not None:
         before = pl.col("interval_start_utc") < hours["interval_start_utc"].min()
-        hours = pl.concat([history.select(HISTORY).filter(before), hours], how="diagonal_relaxed")
-    rows = _with_deviation(hours, sight)
-    cells = _unlikeness(rows, days, sight)
-    scored = rows.filter(pl.col("local_date").is_in(days.implode())).join(
-        cells, on=_CELL, how="left", maintain_order="left"
+        rows = pl.concat([history.select(HISTORY).filter(before), rows], how="diagonal_relaxed")
+    rows = _with_logs(rows, sight)
+    scored = (
+        hours.filter(pl.col("local_date").is_in(days.implode()))
+        .join(_deviation(rows, days, sight), on=["meter_id", "interval_start_utc"], how="left", maintain_order="left")
+        .join(_unlikeness(rows, days, sight), on=_CELL, how="left", maintain_order="left")
     )
     unlike = pl.mean_horizontal(pl.col(name).log() for name in UNLIKENESS)
-    return scored.with_columns(outlyingness=(0.5 * (pl.col("deviation").abs().log() + unlike)).exp()).drop(
-        "log_value", "log_clean"
-    )
+    return scored.with_columns(outlyingness=(0.5 * (pl.col("deviation").abs().log() + unlike)).exp())
 
 
-def _with_deviation(hours: pl.DataFrame, sight: Sight) -> pl.DataFrame:
-    """Columns `log_value`, `log_clean` and `deviation`, over the hour of the week and its neighbours' errors."""
-    lag, center = (1, False) if sight is Sight.PAST else (0, True)
+def _with_logs(hours: pl.DataFrame, sight: Sight) -> pl.DataFrame:
+    """Sorted, with `log_value` and `log_clean`."""
+    lag, center = _window(sight)
     past = pl.col("demand_kwh").abs().shift(lag)
     cushion = CUSHION * past.rolling_mean(TYPICAL_HOURS, min_samples=48, center=center).over("meter_id")
-    rows = hours.sort("meter_id", "interval_start_utc").with_columns(
+    return hours.sort("meter_id", "interval_start_utc").with_columns(
         pl.when(cushion > 0).then((pl.col(value).clip(0.0) + cushion).log()).alias(name)
         for name, value in (("log_value", "demand_reported_kwh"), ("log_clean", "demand_kwh"))
     )
+
+
+def _deviation(rows: pl.DataFrame, days: pl.Series, sight: Sight) -> pl.DataFrame:
+    """`deviation` by meter_id and interval_start_utc, over the hour of the week and its neighbours' errors."""
+    lag, center = _window(sight)
     same = ["meter_id", "day_of_week", "local_hour"]
     usual = pl.col("log_clean").shift(lag)
     rows = rows.with_columns(usual=usual.rolling_median(WEEKS, min_samples=MIN_WEEKS, center=center).over(same))
     ratio = pl.col("log_clean") - pl.col("usual")
+    error = ratio.abs().shift(lag).rolling_median(WEEKS, min_samples=1, center=center).over(same)
+    # of the earlier hours only those are asked further that the first scored day's level takes
+    near = (pl.col("local_date") >= days.min()).shift(-LEVEL_HOURS - 1, fill_value=True).over("meter_id")
+    rows = rows.with_columns(error=error, near=near).filter("near")
     level = ratio.shift(lag).rolling_median(LEVEL_HOURS, min_samples=24, center=center).over("meter_id")
-    rows = rows.with_columns(
-        usual=pl.col("usual") + LEVEL_SHARE * level.clip(-LEVEL_BOUND, LEVEL_BOUND).fill_null(0.0),
-        error=ratio.abs().shift(lag).rolling_median(WEEKS, min_samples=1, center=center).over(same),
-    )
+    rows = rows.with_columns(usual=pl.col("usual") + LEVEL_SHARE * level.clip(-LEVEL_BOUND, LEVEL_BOUND).fill_null(0.0))
     # an hour's error is known a week before, so that the one after it is no look ahead
     error = 1.4826 * pl.col("error").rolling_mean(3, min_samples=1, center=True).over("meter_id").fill_null(0.0)
-    return rows.with_columns(deviation=(pl.col("log_value") - pl.col("usual")) / (error + LEAST_ERROR)).drop(
-        "usual", "error"
-    )
+    deviation = (pl.col("log_value") - pl.col("usual")) / (error + LEAST_ERROR)
+    return rows.select("meter_id", "interval_start_utc", deviation=deviation)
+
+
+def _window(sight: Sight) -> tuple[int, bool]:
+    """By how many rows a window ends before its hour, and whether it is centred on it."""
+    return (1, False) if sight is Sight.PAST else (0, True)
 
 
 def _unlikeness(rows: pl.DataFrame, days: pl.Series, sight: Sight) -> pl.DataFrame:
@@ -136,28 +146,32 @@ def _of_day(value: Cells, clean: Cells, day: int, sight: Sight) -> Cells:
         day: index of the judged day; the windows of its first hours begin on the day before.
         sight: which of the other days count.
     """
+    first = max(1, day - PAST_DAYS)
     last = day if sight is Sight.PAST else min(value.shape[2], day + PAST_DAYS + 1)
-    others = np.arange(max(1, day - PAST_DAYS), last)
-    others = others[others != day]
     result = np.full((DAY_HOURS, value.shape[1], len(WIDTHS)), np.nan, dtype=np.float32)
-    if len(others) < MIN_PAST_DAYS:
+    if last - first - (day < last) < MIN_PAST_DAYS:
         return result
     lead = max(WIDTHS)  # hours of the day before that the windows of the first hours reach back to
-    apart = np.stack(
-        [
-            np.abs(clean[h % 24][:, others + h // 24] - value[h % 24][:, [day + h // 24]])
-            for h in range(-lead, DAY_HOURS)
-        ]
-    )
-    known = np.isfinite(apart)
-    totals, counts = np.where(known, apart, np.float32(0)), known.astype(np.float32)
-    for hour in range(1, len(apart)):  # running sums; numpy's own along the first axis take seven times as long
-        totals[hour] += totals[hour - 1]
-        counts[hour] += counts[hour - 1]
+    totals = np.empty((lead + DAY_HOURS, value.shape[1], last - first), dtype=np.float32)
+    for at, hour in enumerate(range(-lead, DAY_HOURS)):
+        back = hour // DAY_HOURS
+        others = clean[hour % DAY_HOURS, :, first + back : last + back]
+        np.subtract(others, value[hour % DAY_HOURS, :, day + back, None], out=totals[at])
+    np.abs(totals, out=totals)
+    if day < last:
+        totals[..., day - first] = np.nan  # no day is compared with itself
+    known = np.isfinite(totals)
+    totals[~known] = 0
+    counts = known.astype(np.float32)
+    for at in range(1, len(totals)):  # running sums; numpy's own along the first axis take seven times as long
+        totals[at] += totals[at - 1]
+        counts[at] += counts[at - 1]
     for i, width in enumerate(WIDTHS):
         total, count = (sums[lead:] - sums[lead - width : -width] for sums in (totals, counts))
+        np.divide(total, np.maximum(count, 1, out=count), out=total)
         # an hour that is unknown itself has no distance; gaps in the hours before it are left out
-        result[:, :, i] = _nearest_share(np.where(known[lead:], total / np.maximum(count, 1), np.nan))
+        total[~known[lead:]] = np.nan
+        result[:, :, i] = _nearest_share(total)
     return result
 
 

@@ -123,6 +123,7 @@ def _faulty(window: pl.DataFrame, anomalies: pl.DataFrame) -> pl.DataFrame:
             faulty=(gap | pl.col("fault").is_not_null()).mean() >= LEAST_FAULTY,
             faults=pl.col("fault").explode(empty_as_null=True).drop_nulls().unique().sort().str.join(", "),
         )
+        .sort("meter_id")  # the means of kinds are sums in this order
         .with_columns(of_kind=pl.concat_str(pl.lit("all:"), "kind"))
     )
     kinds = meters.group_by("kind", "of_kind").agg(

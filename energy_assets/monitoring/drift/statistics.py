@@ -176,7 +176,8 @@ def _shape(by_hour: pl.DataFrame) -> pl.DataFrame:
     names = sorted((name for name in wide.columns if name not in SERIES), key=int)
     if not names:
         return wide.with_columns(pl.lit(None, dtype=pl.Float64).alias(SHAPE))
-    changes = wide.with_columns(pl.col(names) - pl.mean_horizontal(names)).with_columns(_change(n) for n in names)
+    mean = pl.Series(np.nanmean(wide.select(names).to_numpy(), axis=1))  # mean_horizontal adds in any order
+    changes = wide.with_columns(pl.col(names) - mean).with_columns(_change(n) for n in names)
     profile = changes.select(names).to_numpy()
     blocks = np.mean([np.roll(profile, shift, axis=1) for shift in range(BLOCK_HOURS)], axis=0)
     return changes.select(SERIES).with_columns(pl.Series(SHAPE, np.abs(blocks).max(axis=1)).fill_nan(None))

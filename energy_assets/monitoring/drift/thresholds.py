@@ -27,6 +27,7 @@ SERIES = ["meter_id", "column_name", "method"]
 OWN, SEASONAL = "own past, pairs of windows", "own past, pairs of windows, scaled by the same season of earlier years"
 NONE = "none: too few weeks of own past"
 Matrix = NDArray[np.float64]
+Counts = NDArray[np.int64]
 
 
 def with_thresholds(statistics: pl.DataFrame, *, learned_until: date | None = None) -> pl.DataFrame:
@@ -52,60 +53,77 @@ def with_thresholds(statistics: pl.DataFrame, *, learned_until: date | None = No
         score=pl.lit(0.0), threshold=pl.lit(0.0), threshold_source=pl.lit(""), drifted=pl.lit(value=False),
         raised=pl.lit(value=False),
     )  # fmt: skip
-    series = ordered.partition_by(SERIES, maintain_order=True)
-    return pl.concat([empty, *(_of_one(part, learned_until) for part in series)])
+    alike = ordered.partition_by("column_name", "method", maintain_order=True)
+    return pl.concat([empty, *(_of_all(part, learned_until) for part in alike)]).sort(*SERIES, "week")
 
 
-def _of_one(series: pl.DataFrame, learned_until: date | None) -> pl.DataFrame:
-    method, column = series["method"][0], series["column_name"][0]
+def _of_all(rows: pl.DataFrame, learned_until: date | None) -> pl.DataFrame:
+    """All series of one statistic: matrices have a row per week, a column per series."""
+    method, column = rows["method"][0], rows["column_name"][0]
     floor = (UNIT_FLOORS if column == "forecast" else FLOORS)[method]
-    number = series["week"].cast(pl.Int64).to_numpy() // 7  # the days of Mondays since 1970 differ by sevens
-    week, count = number - number[0], number[-1] - number[0] + 1
-    last = count if learned_until is None else (learned_until - date(1970, 1, 1)).days // 7 - number[0]
-    score = np.full(count, np.nan)
-    score[week] = series["value"].to_numpy() if method == SPREAD else series["value"].abs().to_numpy()
-    pairs = np.minimum(score, np.r_[np.nan, score[:-1]])
-    season = (number[0] + np.arange(count)) % YEAR_WEEKS
-    threshold = np.full(count, np.nan)
-    seasonal, drifted, raised = np.zeros((3, count), dtype=bool)
-    for now in week:  # what was raised before decides what a week learns from
-        past = np.arange(max(min(now - GAP_WEEKS, last), 0))
-        clean = past[~raised[past] & np.isfinite(pairs[past])]
-        if len(clean) < LEAST_PAIRS:
+    number = rows["week"].cast(pl.Int64).to_numpy() // 7  # the days of Mondays since 1970 differ by sevens
+    first, weeks = number.min(), number.max() - number.min() + 1
+    last = weeks if learned_until is None else (learned_until - date(1970, 1, 1)).days // 7 - first
+    at = (number - first, rows["meter_id"].rle_id().to_numpy())
+    score = np.full((weeks, at[1][-1] + 1), np.nan)
+    score[at] = rows["value"].to_numpy() if method == SPREAD else rows["value"].abs().to_numpy()
+    pairs = np.minimum(score, np.concatenate([np.full_like(score[:1], np.nan), score[:-1]]))
+    season = (first + np.arange(weeks)) % YEAR_WEEKS
+    threshold, past = np.full((2, *score.shape), np.nan)
+    squares = np.zeros_like(score)
+    clean, seasonal, drifted, raised = np.zeros((4, *score.shape), dtype=bool)
+    known = np.zeros(score.shape[1], dtype=np.int64)  # pairs of each series in `past`, one below the other
+    for now in range(GAP_WEEKS + 1, weeks):  # what was raised before decides what a week learns from
+        seen = now - GAP_WEEKS - 1
+        if seen < last:
+            clean[seen] = ~raised[seen] & np.isfinite(pairs[seen])
+            past[known[clean[seen]], clean[seen]] = pairs[seen, clean[seen]]
+            squares[seen, clean[seen]] = score[seen, clean[seen]] ** 2
+            known += clean[seen]
+        some = known >= LEAST_PAIRS
+        if not some.any():
             continue
-        apart = np.abs(season[clean] - season[now])
-        same = clean[(np.minimum(apart, YEAR_WEEKS - apart) <= SEASON_WEEKS) & (now - clean > YEAR_WEEKS / 2)]
-        seasonal[now] = len(same) >= LEAST_SEASON
-        restless = _restlessness(score[clean], score[same]) if seasonal[now] else 1.0
-        threshold[now] = max(_exceeded_in(pairs[clean], RATES[method]) * restless, floor)
+        apart = np.abs(season - season[now])
+        same = (np.minimum(apart, YEAR_WEEKS - apart) <= SEASON_WEEKS) & (now - np.arange(weeks) > YEAR_WEEKS / 2)
+        windows = clean[same].sum(axis=0)
+        seasonal[now] = some & (windows >= LEAST_SEASON)
+        restless = _restlessness(squares.sum(axis=0), known, squares[same].sum(axis=0), windows)
+        usual = _exceeded_in(past[: known.max(), some], known[some], RATES[method])
+        threshold[now, some] = np.maximum(usual * np.where(seasonal[now], restless, 1.0)[some], floor)
         drifted[now] = score[now] > threshold[now]
-        raised[now] = now > 0 and drifted[now] and drifted[now - 1]
+        raised[now] = drifted[now] & drifted[now - 1]
     source = np.where(np.isnan(threshold), NONE, np.where(seasonal, SEASONAL, OWN))
-    return series.select(COLUMNS).with_columns(
-        pl.Series("score", score[week]),
-        pl.Series("threshold", threshold[week]).fill_nan(None),
-        pl.Series("threshold_source", source[week].tolist(), dtype=pl.String),
-        pl.Series("drifted", drifted[week]),
-        pl.Series("raised", raised[week]),
+    return rows.select(COLUMNS).with_columns(
+        pl.Series("score", score[at]),
+        pl.Series("threshold", threshold[at]).fill_nan(None),
+        pl.Series("threshold_source", source[at].tolist(), dtype=pl.String),
+        pl.Series("drifted", drifted[at]),
+        pl.Series("raised", raised[at]),
     )
 
 
-def _restlessness(whole: Matrix, same: Matrix) -> float:
-    """Root mean square of the same season over that of the whole past, shrunk towards 1 by few windows."""
-    usual = float((whole**2).mean())
-    if not usual:
-        return 1.0
-    return float(np.sqrt(((same**2).sum() + LEAST_SEASON * usual) / ((len(same) + LEAST_SEASON) * usual)))
+def _restlessness(whole: Matrix, known: Counts, same: Matrix, windows: Counts) -> Matrix:
+    """Root mean square of the same season over that of the whole past, shrunk towards 1 by few windows.
+
+    Per series: sum of squares and number of the whole past, and of the same season in it.
+    """
+    usual = whole / np.maximum(known, 1)
+    shrunk = (windows + LEAST_SEASON) * usual
+    return np.sqrt(np.divide(same + LEAST_SEASON * usual, shrunk, out=np.ones_like(usual), where=usual > 0))
 
 
-def _exceeded_in(pairs: Matrix, rate: float) -> float:
-    """The value that is exceeded in `rate` of the weeks."""
+def _exceeded_in(pairs: Matrix, known: Counts, rate: float) -> Matrix:
+    """Per series the value that is exceeded in `rate` of the weeks; `pairs` has `known` of them above and NaN below."""
     from scipy.stats import chi2  # a second of import that loading the package should not cost
 
-    edge = float(np.quantile(pairs, 1 - TAIL))
+    place = (1 - TAIL) * (known - 1)  # of the edge, between two pairs in order
+    below = place.astype(np.int64)
+    low, high = np.take_along_axis(np.sort(pairs, axis=0), np.stack([below, below + 1]), axis=0)
+    edge: Matrix = low + (high - low) * (place - below)
     beyond = pairs > edge
-    runs = int((beyond & ~np.r_[False, beyond[:-1]]).sum())
-    if not runs:
-        return edge
-    excess = float((pairs[beyond] - edge).mean()) * 2 * runs / float(chi2.ppf(1 - CONFIDENCE, 2 * runs))
+    begins = beyond & ~np.concatenate([np.zeros_like(beyond[:1]), beyond[:-1]])
+    runs = begins.sum(axis=0)
+    mean = np.where(beyond, pairs - edge, 0.0).sum(axis=0) / np.maximum(beyond.sum(axis=0), 1)
+    bounds = np.asarray(chi2.ppf(1 - CONFIDENCE, 2 * np.maximum(np.arange(runs.max() + 1), 1)))
+    excess: Matrix = mean * 2 * runs / bounds[runs]
     return edge + excess * float(np.log(TAIL / rate))

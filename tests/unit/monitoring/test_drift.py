@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
 from energy_assets.contracts import table
 from energy_assets.monitoring import drift
@@ -253,6 +254,23 @@ def test_nothing_is_learned_from_too_little_nor_after_the_end_of_learning() -> N
     fixed = with_thresholds(series(noise), learned_until=START.date() + timedelta(weeks=30))
     assert fixed["threshold"].tail(10).n_unique() == 1
     assert found["threshold"].tail(10).n_unique() > 1
+
+
+def test_series_are_judged_by_themselves_whichever_stand_beside_them() -> None:
+    """Series of other lengths, with gaps and changes, have together the thresholds that each has alone."""
+    rng = np.random.default_rng(8)
+    every = []
+    for number in range(6):
+        values = rng.normal(0, 0.05, 150 - 15 * number)
+        values[80 - 10 * number : 86 - 10 * number] += 0.1 * number
+        known = pl.Series(rng.random(len(values)) > 0.1)
+        some = series(values, ["level", "spread"][number % 2]).with_columns(meter_id=pl.lit(f"m{number}"))
+        every.append(some.with_columns(pl.col("week") + timedelta(weeks=7 * number)).filter(known))
+    together, alone = with_thresholds(pl.concat(every)), pl.concat(with_thresholds(one) for one in every)
+    assert together["raised"].any()
+    assert together["threshold_source"].n_unique() == 3
+    assert_frame_equal(together.drop("threshold"), alone.drop("threshold"))
+    assert_frame_equal(together.select("threshold"), alone.select("threshold"), rel_tol=1e-12, abs_tol=0.0)
 
 
 def test_a_restless_season_is_known_from_the_year_before() -> None:

@@ -85,9 +85,9 @@ def unit_scale(hours: pl.DataFrame) -> pl.DataFrame:
     all_day = (_rolling("log_ratio", "std", LONG_WINDOW, LONG_WINDOW) < STEADY_ALL_DAY).fill_null(value=False)
     small = pl.col("factor_log").is_between(-1.5, 0.0)
     alone = pl.when(~small | undercut | all_day).then("factor_log")
-    rows = rows.with_columns(
+    rows = _with_medians(rows).with_columns(
         factor_log=pl.coalesce(alone, _record_by_four()), by_shape=alone.is_not_null().cast(pl.Int32)
-    )  # fmt: skip
+    )
     # the ends of the event lie in windows that are half outside it
     wide = 2 * SCALE_WINDOW
     rows = rows.with_columns(
@@ -125,17 +125,25 @@ def _all_by_four() -> pl.Expr:
     return pl.when(together).then(_FOUR)
 
 
-def _record_by_four() -> pl.Expr:
-    """The log of a factor of four, or of a fourth, where half a day's median breaks its record by about that."""
+def _with_medians(rows: pl.DataFrame) -> pl.DataFrame:
+    """Columns `now`, `due` and `past`: half a day's median as reported, as expected, and cleaned half a day before."""
 
     def median(column: str) -> pl.Expr:
         return pl.col(column).rolling_median(SCALE_WINDOW, min_samples=SCALE_WINDOW - 1, center=True)
 
-    now, past = median("demand_reported_kwh"), median("demand_kwh").shift(SCALE_WINDOW)
+    return rows.with_columns(
+        now=median("demand_reported_kwh").over(METER),
+        due=median("expected_kwh").over(METER),
+        past=median("demand_kwh").shift(SCALE_WINDOW).over(METER),
+    )
+
+
+def _record_by_four() -> pl.Expr:
+    """The log of a factor of four, or of a fourth, where half a day's median breaks its record by about that."""
+    now, past = pl.col("now"), pl.col("past")
     highest = past.rolling_max(TAIL_HOURS, min_samples=RECORD_MIN_HOURS).over(METER)
     lowest = past.rolling_min(TAIL_HOURS, min_samples=RECORD_MIN_HOURS).over(METER)
-    now = now.over(METER)
-    off = (now / median("expected_kwh").over(METER)).log10()
+    off = (now / pl.col("due")).log10()
     above = (now > BREAKS_RECORD * highest) & ((off - _FOUR).abs() < RECORD_TOLERANCE)
     below = (now * UNDERCUTS_RECORD < lowest) & ((off + _FOUR).abs() < RECORD_TOLERANCE)
     return pl.when(above).then(_FOUR).when(below).then(-_FOUR)
