@@ -17,6 +17,7 @@ from energy_assets.defs.forecasting.backtest import build_backtest
 from energy_assets.defs.forecasting.forecasts import build_forecasts
 from energy_assets.defs.forecasting.intervals import build_interval_forecasts
 from energy_assets.defs.forecasting.models import build_models
+from energy_assets.defs.forecasting.profiles import build_profiles
 from energy_assets.defs.forecasting.scenarios import build_scenarios
 from energy_assets.defs.ingestion.raw_tables import build_raw_tables
 from energy_assets.defs.issues import daily_partitions
@@ -42,6 +43,7 @@ def definitions() -> dg.Definitions:
     assets = [
         build_raw_tables(partitions),
         *build_dbt_models(timezone),
+        build_profiles(partitions),
         build_models(partitions),
         build_forecasts(partitions, timezone),
         build_interval_forecasts(partitions),

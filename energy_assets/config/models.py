@@ -12,6 +12,8 @@ from energy_assets.config.base import PublishedAt, Strict, TimeZone
 from energy_assets.config.sources import AnySource
 from energy_assets.contracts.anomalies import ACTIONS, ANOMALY_KINDS
 
+LOOK_BACK_DAYS = 20  # that forecasts follow the errors of, and until the last of them is known
+
 __all__ = ["Anomalies", "Files", "Forecast", "Market", "Peaks", "Promotion", "PublishedAt", "WarehouseConfig"]
 
 
@@ -53,9 +55,9 @@ class Forecast(Strict):
         1095, ge=14, le=36_500, description="issue days before a model's training that it may learn from"
     )
     training_meter_days: int = Field(
-        50_000,
+        8_000,
         ge=1000,
-        description="days of single meters that a kind learns from, besides the newest weeks; of more, an even share",
+        description="days of single meters that a kind of more than 30 meters learns from, besides the newest weeks",
     )
     evaluation_weeks: int = Field(4, ge=1, le=104, description="weeks that the rolling-origin evaluation goes back")
     evaluation_meters: int = Field(
@@ -74,8 +76,13 @@ class Forecast(Strict):
 
     @property
     def whole_days(self) -> int:
-        """Issue days back from one whose features are made of every meter: those judged, and what they look back on."""
-        return 7 * max(self.evaluation_weeks, self.promotion.weeks) + 30
+        """Issue days back from one whose features are made of every meter: what forecasts look back on."""
+        return LOOK_BACK_DAYS
+
+    @property
+    def judged_days(self) -> int:
+        """Issue days back whose features are made of the meters that are judged: in these weeks, and before them."""
+        return 7 * max(self.evaluation_weeks, self.promotion.weeks) + LOOK_BACK_DAYS
 
 
 class Peaks(Strict):

@@ -46,6 +46,22 @@ TABLES = (
         Column("figures", "VARCHAR", "JSON of the figures"),
         Column("reason", "VARCHAR", "Why, in a sentence"),
     )),
+    Table("forecasts", "demand_profiles", "The usual demand of each meter of a large kind by local hour: regressions on "
+          "calendar and weather, learned of a year anew every four weeks", columns(
+        METER_ID,
+        Column("known_from_utc", "TIMESTAMPTZ", "What became known in the 52 weeks before was learned from", key=True),
+        Column("local_hour", "INTEGER", "Local hour, 0-23", key=True),
+        Column("base_kwh", "FLOAT", "Demand of a working day without heating and cooling, kWh"),
+        Column("saturday_kwh", "FLOAT", "What a Saturday adds, kWh"),
+        Column("sunday_kwh", "FLOAT", "What a Sunday or holiday adds, kWh"),
+        Column("heating_kwh", "FLOAT", "What a degree below 17 C adds, of the hour, kWh"),
+        Column("heating_day_kwh", "FLOAT", "The same, of the mean of 24 hours, kWh"),
+        Column("cooling_kwh", "FLOAT", "What a degree above 20 C adds, kWh"),
+        Column("year_sin_kwh", "FLOAT", "Times the sine of the year's angle, kWh"),
+        Column("year_cos_kwh", "FLOAT", "Times its cosine, kWh"),
+        Column("level_kwh", "FLOAT", "The meter's mean demand of an hour, kWh"),
+        Column("spread", "FLOAT", "Mean absolute log ratio of demand to profile in the newest eight weeks"),
+    )),
     Table("forecasts", "demand_forecasts", "Quantile forecasts per meter and interval, append-only", columns(
         METER_ID, ISSUED_AT,
         Column("model_version", "VARCHAR", "The model that made it", key=True),

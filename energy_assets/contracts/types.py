@@ -16,6 +16,7 @@ from energy_assets.contracts.keys import any_shared
 POLARS_TYPES: dict[str, Any] = {
     "VARCHAR": pl.String,
     "DOUBLE": pl.Float64,
+    "FLOAT": pl.Float32,
     "BIGINT": pl.Int64,
     "INTEGER": pl.Int32,
     "BOOLEAN": pl.Boolean,
@@ -137,7 +138,7 @@ class Table:
                         f"{self.qualified}.{column.name}: {wrong.to_list()[:5]} given, "
                         f"one of {list(column.allowed)} expected"
                     )
-            if column.type == "DOUBLE" and values.is_nan().any():
+            if column.type in ("DOUBLE", "FLOAT") and values.is_nan().any():
                 raise ContractError(f"{self.qualified}.{column.name}: NaN given, a number or null expected")
         if self.key and frame.height and any_shared(frame, self.key):
             doubled = frame.filter(frame.select(self.key).is_duplicated())
@@ -153,7 +154,7 @@ def _castable(given: Any, wanted: Any) -> bool:
         return True
     if isinstance(wanted, pl.Datetime):
         return isinstance(given, pl.Datetime) and given.time_zone is not None
-    if wanted == pl.Float64:
+    if wanted in (pl.Float64, pl.Float32):
         return bool(given.is_numeric())
     if wanted in (pl.Int64, pl.Int32):
         return bool(given.is_integer())

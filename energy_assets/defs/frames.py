@@ -13,6 +13,7 @@ import polars as pl
 from energy_assets.config import WarehouseConfig
 from energy_assets.defs.issues import Issues
 from energy_assets.forecasting import WINDOW_DAYS
+from energy_assets.forecasting.profiles import VALID, with_profiles
 from energy_assets.forecasting.selection import LEAST_KEEP_DAYS
 from energy_assets.warehouse import fetch
 from energy_assets.warehouse.intervals import INTERVAL_VERSIONS
@@ -25,7 +26,7 @@ AS_OF = "known_from_utc <= $as_of AND (known_to_utc IS NULL OR known_to_utc > $a
 OF_METERS = "meter_id IN (SELECT unnest($meters::VARCHAR[]))"
 # Whether a meter is learned from on an issue's day (dbt's macro `in_turn`); f: features, t: turns.
 IN_TURN = "(epoch_us(f.issued_at_utc) // 86400000000 + t.turn) % t.step = 0"
-LEARNED = f"(f.issued_at_utc >= $whole_since OR {IN_TURN})"
+LEARNED = f"(f.issued_at_utc >= $whole_since OR t.is_judged AND f.issued_at_utc >= $judged_since OR {IN_TURN})"
 NEWEST_DAYS = LEAST_KEEP_DAYS + 1  # of which training looks at all meters
 ALWAYS = ("meter_id", "kind", "issued_at_utc", "interval_start_utc", "interval_end_utc", "local_date")
 LONGEST_DAY = timedelta(hours=64)  # from the earliest hour of an issue day to the end of the day after, in any zone
@@ -43,12 +44,26 @@ def kinds_of_meters(con: duckdb.DuckDBPyConnection, meter_ids: Sequence[str] = (
 
 def features_at(con: duckdb.DuckDBPyConnection, issued_at: datetime) -> pl.DataFrame:
     """Features of one issue time, all meters."""
-    return fetch(
+    rows = fetch(
         con,
         "SELECT * EXCLUDE (load_id) FROM features.feat_demand_day_ahead WHERE issued_at_utc = $issued_at "
         "ORDER BY meter_id, interval_start_utc",
         parameters={"issued_at": issued_at},
     )
+    return _profiled(con, rows)
+
+
+def _profiled(con: duckdb.DuckDBPyConnection, rows: pl.DataFrame) -> pl.DataFrame:
+    """Features with what the meters' load profiles say of them."""
+    first, last = rows.select(first=pl.col("issued_at_utc").min(), last=pl.col("issued_at_utc").max()).row(0)
+    with registered(con, rows.select("meter_id").unique()) as asked:
+        profiles = fetch(
+            con,
+            f"SELECT * FROM forecasts.demand_profiles SEMI JOIN {asked} USING (meter_id) "
+            "WHERE known_from_utc > $since AND known_from_utc <= $until",
+            {"since": None if first is None else first - VALID, "until": last},
+        )
+    return with_profiles(rows, profiles)
 
 
 def issue_times(config: WarehouseConfig, *, as_of: datetime, days: int) -> list[datetime]:
@@ -74,8 +89,8 @@ def labelled_features(
 ) -> pl.DataFrame:
     """Features of the issue days before `as_of` with the demand that was known of them by then, of a kind or of all.
 
-    Of a large kind, issue days before the newest `whole_days` (`forecast.whole_days` if absent, and at most) have a
-    share of its meters, for training to learn from: those `in_turn`.
+    Of a large kind, the newest `whole_days` have all meters, the newest `forecast.judged_days` those that are judged
+    (none if `whole_days` are given), and the days before a share for training to learn from: those `in_turn`.
     Of `columns` those are read that there are, beside `ALWAYS`; all if absent.
     `demand_kwh` is null where it was not known or is set aside; `label_known_at_utc` says since when it is.
     """
@@ -102,10 +117,12 @@ def labelled_features(
             "first": first,
             "until": last + LONGEST_DAY,
             "whole_since": as_of - timedelta(days=whole_days or config.forecast.whole_days),
+            "judged_since": as_of - timedelta(days=whole_days or config.forecast.judged_days),
         },
     )
     # here and not in DuckDB, whose sort of a hundred columns takes more memory than it is given
-    return rows.sort("meter_id", "issued_at_utc", "interval_start_utc")
+    rows = rows.sort("meter_id", "issued_at_utc", "interval_start_utc")
+    return _profiled(con, rows) if columns is None else rows
 
 
 def training_features(
@@ -137,7 +154,7 @@ def features_of(
     From `judged_since` on they are those of the meters to be `judged` (all if none are named), who look back on the
     days before; until then, of a large kind, those of the meters whose turn it is to be learned from.
     """
-    return fetch(
+    rows = fetch(
         con,
         f"""SELECT f.* EXCLUDE (load_id) FROM features.feat_demand_day_ahead f
         JOIN intermediate.int_training_turns t ON t.meter_id = f.meter_id
@@ -155,6 +172,7 @@ def features_of(
             "whole_since": judged_since - timedelta(days=WINDOW_DAYS + 1),
         },
     )
+    return _profiled(con, rows)
 
 
 def demand_versions(con: duckdb.DuckDBPyConnection, hours: pl.DataFrame, *, as_of: datetime) -> pl.DataFrame:

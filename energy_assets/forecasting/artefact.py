@@ -181,7 +181,9 @@ def _to_dict(model: TrainedModel) -> dict[str, Any]:
 
 
 def _from_dict(values: dict[str, Any]) -> TrainedModel:
-    gone = sorted(set(values["features"]) - set(feature_names(weather=True, meters=True, published=True)))
+    gone = sorted(
+        set(values["features"]) - set(feature_names(weather=True, meters=True, published=True, profiles=True))
+    )
     if gone:
         raise ValueError(f"learned from features that are no more: {', '.join(gone)}")
     names = tuple(values["features"])

@@ -116,15 +116,19 @@ WEATHER_FEATURES = (
     "temperature_change_72h_c",
 )
 PUBLISHED = "published_log_ratio"
+PROFILE_KWH, PROFILE, PROFILE_SPREAD = "demand_profile_kwh", "demand_profile_log_ratio", "demand_profile_spread"
 METER_CODE = "meter_code"
 CATEGORICAL_FEATURES = ("day_type_code", "day_group_code", METER_CODE)
 RATIO_LIMIT = 4.0  # |log ratio| beyond this (a factor of 55) says that the level is wrong, not the demand
 
 
-def feature_names(*, weather: bool, meters: bool = False, published: bool = False) -> tuple[str, ...]:
+def feature_names(
+    *, weather: bool, meters: bool = False, published: bool = False, profiles: bool = False
+) -> tuple[str, ...]:
     """The ordered features of the demand models: calendar and demand, and weather where the meters have it.
 
-    `meters` adds the number of the meter, for kinds whose few meters are told apart; `published` what others had said.
+    `meters` adds the number of the meter, for kinds whose few meters are told apart; `published` what others had said;
+    `profiles` what the meter's load profile says, for kinds of more.
 
     >>> len(feature_names(weather=False)) < len(feature_names(weather=True))
     True
@@ -135,6 +139,7 @@ def feature_names(*, weather: bool, meters: bool = False, published: bool = Fals
         + (WEATHER_FEATURES if weather else ())
         + ((METER_CODE,) if meters else ())
         + ((PUBLISHED,) if published else ())
+        + ((PROFILE, PROFILE_SPREAD) if profiles else ())
     )
 
 
@@ -177,7 +182,7 @@ def from_log_ratio(values: Matrix, level: Matrix, offset: float) -> Matrix:
 
 
 def derived(frame: pl.DataFrame, *, offset: float, meters: Sequence[str] = ()) -> pl.DataFrame:
-    """The frame with every column of `feature_names(weather=True, meters=True)`, as numbers, nulls kept.
+    """The frame with every column of `feature_names`, as numbers, nulls kept; of profiles if it has them.
 
     Args:
         frame: columns of `features.feat_demand_day_ahead`, any number of meters, issue times and rows.
@@ -188,6 +193,8 @@ def derived(frame: pl.DataFrame, *, offset: float, meters: Sequence[str] = ()) -
     hour = pl.col("local_hour") * (2 * math.pi / 24)
     ratios = [log_ratio(pl.col(c), offset).alias(c.removesuffix("_kwh") + "_log_ratio") for c in DEMAND_COLUMNS]
     median = pl.concat_list([pl.col(c) for c in SAME_WEEKDAY_LAGS]).list.drop_nulls().list.median()
+    if PROFILE_KWH in frame.columns:
+        ratios.append(log_ratio(pl.col(PROFILE_KWH), offset).alias(PROFILE))
     return frame.with_columns(
         *ratios,
         log_ratio(median, offset).alias("demand_same_weekday_median_log_ratio"),

@@ -6,7 +6,7 @@ log ratios and kWh. Does not belong here: fitting (`training.py`), files (`artef
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,15 @@ import numpy as np
 import polars as pl
 
 from energy_assets.forecasting.calibration import Calibration
-from energy_assets.forecasting.features import METER_CODE, Matrix, design_matrix, from_log_ratio, recent_level
+from energy_assets.forecasting.features import (
+    METER_CODE,
+    PROFILE,
+    PROFILE_SPREAD,
+    Matrix,
+    design_matrix,
+    from_log_ratio,
+    recent_level,
+)
 from energy_assets.forecasting.linear import HourlyRidge, linear_columns
 
 if TYPE_CHECKING:
@@ -26,7 +34,9 @@ MEDIAN = 0.5
 MODEL_NAME = "demand_blend"
 WITH_PUBLISHER = "_with_publisher"  # in the name of a model that also knows what a publisher had said
 MANY_ROWS, MANY_ROWS_THREADS = 50_000, 2  # that trees predict together
-MEMBERS = ("ridge", "boosted_ridge", "direct_trees", "own_ridge")  # the last where meters are told apart
+UNKNOWN_SPREAD = 0.5  # log ratio
+# the fourth where meters are told apart, the last where not
+MEMBERS = ("ridge", "boosted_ridge", "direct_trees", "own_ridge", "profile")
 # a season seen once is remembered by heart: this member learns the season from weather and demand only
 SEASON_FEATURES = ("day_of_year", "year_sin_1", "year_cos_1", "year_sin_2", "year_cos_2")
 SPREAD_FEATURES = (
@@ -41,6 +51,8 @@ SPREAD_FEATURES = (
     "morning_log_ratio",
     "temperature_c",
     "temperature_change_2d_c",
+    PROFILE,
+    PROFILE_SPREAD,
 )
 
 
@@ -105,6 +117,9 @@ class PointModel:
                 rows = code == number
                 own[rows] = ridge.predict(columns[rows], hours[rows])
             found.append(own)
+        if PROFILE in self.names:
+            profile = matrix[:, self.names.index(PROFILE)]
+            found.append(np.where(np.isfinite(profile), profile, linear))
         return np.column_stack(found)
 
 
@@ -204,6 +219,11 @@ def trees(booster: lgb.Booster, matrix: Matrix) -> Matrix:
     return np.asarray(booster.predict(matrix, num_threads=1 if len(matrix) < MANY_ROWS else MANY_ROWS_THREADS))
 
 
+def member_count(names: Sequence[str]) -> int:
+    """How many of `MEMBERS` a model with these features has."""
+    return len(MEMBERS) - 2 + (METER_CODE in names) + (PROFILE in names)
+
+
 def reference_ratio(
     matrix: Matrix, names: tuple[str, ...], first: str = "demand_last_day_same_hour_log_ratio"
 ) -> Matrix:
@@ -229,8 +249,16 @@ def predict_quantiles(
 ) -> Matrix:
     """Rows x quantiles in log ratios, not yet calibrated; the median is the point forecast."""
     spread = spread_matrix(point, matrix, names)
-    columns = [point + trees(models[q], spread) if q in models else point for q in QUANTILES]
+    width = own_spread(matrix, names)
+    columns = [point + width * trees(models[q], spread) if q in models else point for q in QUANTILES]
     return np.column_stack(columns)
+
+
+def own_spread(matrix: Matrix, names: Sequence[str]) -> Matrix:
+    """How far each row's meter usually is from its profile (log ratio): what errors are measured in; else 1."""
+    if PROFILE_SPREAD not in names:
+        return np.ones(len(matrix))
+    return np.nan_to_num(matrix[:, names.index(PROFILE_SPREAD)], nan=UNKNOWN_SPREAD)
 
 
 def uncross(quantiles: Matrix) -> Matrix:

@@ -25,6 +25,7 @@ from energy_assets.forecasting.features import (
     CATEGORICAL_FEATURES,
     FEW_METERS,
     METER_CODE,
+    PROFILE_KWH,
     Matrix,
     design_matrix,
     feature_names,
@@ -44,6 +45,8 @@ from energy_assets.forecasting.models import (
     PointModel,
     TrainedModel,
     direct_columns,
+    member_count,
+    own_spread,
     predict_quantiles,
     reference_ratio,
     spread_matrix,
@@ -103,7 +106,8 @@ def train(
         )
     meters = told_apart(rows["meter_id"].unique())
     count = rows["meter_id"].n_unique()
-    names = feature_names(weather=weather, meters=bool(meters), published=published)
+    profiles = count > FEW_METERS and PROFILE_KWH in rows.columns
+    names = feature_names(weather=weather, meters=bool(meters), published=published, profiles=profiles)
     offset = ratio_offset(rows)
     matrix = design_matrix(rows, names, offset=offset, meters=meters)
     target = rows.select(log_ratio(pl.col("demand_kwh"), offset)).to_series().to_numpy()
@@ -112,7 +116,7 @@ def train(
     folds = make_folds(rows["issued_at_utc"], params)
     turns = rows.select(meter_day_turn().cast(pl.Int64)).to_series().to_numpy()
 
-    members = np.full((rows.height, 4 if meters else 3), np.nan)
+    members = np.full((rows.height, member_count(names)), np.nan)
     forward: list[tuple[datetime, PointModel]] = []
     for held_out, learned in folds.splits:
         chosen = _thin(learned, turns, params.max_rows // 2)
@@ -192,7 +196,7 @@ def _fit_point(
         np.ascontiguousarray(matrix[:, seen]), target - slope * reference, tuple(names[i] for i in seen),
         params.lightgbm(num_leaves=params.direct_leaves, **trees), params.trees,
     )  # fmt: skip
-    members = 4 if METER_CODE in names else 3
+    members = member_count(names)
     return PointModel(names, ridge, boosted, direct, slope, weights or (1 / members,) * members, own)
 
 
@@ -212,7 +216,7 @@ def _fit_quantiles(
     matrix: Matrix, target: Matrix, point: Matrix, names: tuple[str, ...], use: Mask, params: Params
 ) -> dict[float, lgb.Booster]:
     spread = spread_matrix(point[use], matrix[use], names)
-    residual = target[use] - point[use]
+    residual = (target[use] - point[use]) / own_spread(matrix[use], names)
     labels = ("point", *(str(i) for i in range(spread.shape[1] - 1)))
     leaf = min(100, max(10, len(residual) // 20))
     return {

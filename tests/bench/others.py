@@ -25,7 +25,7 @@ from tests.bench.scale import command, make, stage
 from tests.bench.stages import LAST_WINDOW
 from tests.warehouses import DAY, ISSUED_AT, NOW
 
-OURS = ("features of the next day", LAST_WINDOW, "training", "scoring the next day")
+OURS = ("features of the next day", LAST_WINDOW, "load profiles", "training", "scoring the next day")
 BEFORE_OURS = ("load to raw", "staging to marts")
 A_DAY_LATER = (*BEFORE_OURS, "features of the next day", "scoring the next day")
 PER_METER = ("skforecast", "openstef")

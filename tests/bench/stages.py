@@ -53,6 +53,7 @@ STAGES: dict[str, Models | tuple[str, ...]] = {
     "staging to marts": Models(BEFORE, AFTER_PYTHON, days=1),
     "features of the next day": Models(("int_issue_days", "feat_demand_day_ahead"), days=1),
     LAST_WINDOW: Models(("int_issue_days", "path:models/features"), ("resource_type:seed",), is_last=True),
+    "load profiles": ("demand_profiles",),
     "training": ("forecast_models",),
     "scoring the next day": ("demand_forecasts",),
     "forecasts by parts of the hour": ("interval_forecasts",),

@@ -32,7 +32,7 @@ VIEWS = {
     "intermediate.int_meter_locations": "SELECT DISTINCT meter_id, 'here' AS location_id FROM made",
     "intermediate.int_weather_versions": "SELECT DISTINCT 'here' AS location_id, interval_start_utc AS valid_at_utc, "
     "temperature_c, issued_at_utc AS known_from_utc, NULL::TIMESTAMPTZ AS known_to_utc FROM made",
-    "intermediate.int_training_turns": "SELECT DISTINCT meter_id, 0 AS turn, 1 AS step FROM made",
+    "intermediate.int_training_turns": "SELECT DISTINCT meter_id, 0 AS turn, 1 AS step, true AS is_judged FROM made",
     "marts.dim_dates": "SELECT '' AS country, NULL::DATE AS local_date, FALSE AS is_holiday",
     "intermediate.int_published_by_hour": "SELECT meter_id, '' AS publisher, interval_start_utc, 0.0 AS energy_kwh, "
     "known_from_utc AS known_at_utc FROM made WHERE FALSE",

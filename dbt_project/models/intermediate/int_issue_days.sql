@@ -36,7 +36,8 @@ meters as (
         meters.timezone,
         meters.country,
         turns.turn,
-        turns.step
+        turns.step,
+        turns.is_judged
     from {{ ref('stg_meters') }} as meters
     inner join {{ ref('int_training_turns') }} as turns using (meter_id)
 ),
@@ -78,6 +79,7 @@ limited as (
     asof join newest_days
         on meters.meter_id = newest_days.meter_id and zone_issues.issued_at_utc >= newest_days.first_known_utc
     where zone_issues.issue_date >= cast('{{ run_setting("issue_whole_date") }}' as date)
+        or meters.is_judged and zone_issues.issue_date >= cast('{{ run_setting("issue_judged_date") }}' as date)
         or {{ in_turn('zone_issues.issued_at_utc', 'meters') }}
 ),
 

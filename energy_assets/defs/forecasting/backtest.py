@@ -23,7 +23,7 @@ from energy_assets.defs.forecasting.evaluation import (
     ensure_features,
     judged_meters,
 )
-from energy_assets.defs.forecasting.models import FEATURES, LABELS
+from energy_assets.defs.forecasting.models import FEATURES, LABELS, PROFILES
 from energy_assets.defs.frames import demand_versions, features_of, interval_versions, kinds_of_meters, published
 from energy_assets.defs.issues import run_issues
 from energy_assets.defs.metadata import table_metadata, table_spec
@@ -46,7 +46,7 @@ IDS = "backtest_ids"  # metadata of the registry's materialization: kind -> id
 
 def build_backtest(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
     """The evaluations, their forecasts, their scores and reports, as of the run's last issue time."""
-    deps = [FEATURES, LABELS, dg.AssetKey(["intermediate", "int_published_by_hour"])]
+    deps = [FEATURES, LABELS, PROFILES, dg.AssetKey(["intermediate", "int_published_by_hour"])]
     of_forecasts = [dg.AssetKey([FORECASTS.schema, FORECASTS.name])]
     kinds = {"lightgbm", "scikitlearn"}
 

@@ -14,6 +14,7 @@ from dagster_dbt import DbtCliResource
 from pydantic import Field
 
 from energy_assets.config import WarehouseConfig
+from energy_assets.defs.forecasting.profiles import make_profiles
 from energy_assets.defs.frames import LEARNED, LONGEST_DAY
 from energy_assets.defs.issues import Issues
 from energy_assets.defs.resources import WarehouseResource
@@ -154,9 +155,9 @@ def ensure_features(
     if asked.made_for == "daily":  # with more to learn from it would be another one than the daily run's
         return
     with energy.warehouse.connect(read_only=True) as con:
+        since = asked.issues.first_time - (WINDOW_DAYS + 1) * DAY
         row = first_row(con, MISSING, {
-            "issues": asked.learned_from, "meters": list(asked.meters),
-            "whole_since": asked.issues.first_time - (WINDOW_DAYS + 1) * DAY,
+            "issues": asked.learned_from, "meters": list(asked.meters), "whole_since": since, "judged_since": since
         })  # fmt: skip
     missing = int(row[0]) if row else 0
     if not missing:
@@ -169,6 +170,7 @@ def ensure_features(
     finally:
         os.environ.clear()
         os.environ.update(before)
+    make_profiles(context, energy, asked.issues)
 
 
 def judged_meters(con: duckdb.DuckDBPyConnection, asked: Evaluation, kind: str) -> list[str]:

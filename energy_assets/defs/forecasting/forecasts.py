@@ -11,7 +11,7 @@ from energy_assets import plots
 from energy_assets.contracts import TABLES
 from energy_assets.defs.forecasting.checks import ARTEFACTS, DECISIONS_KEY, VERSIONS_KEY
 from energy_assets.defs.forecasting.issuing import say, say_next_quarter
-from energy_assets.defs.forecasting.models import FEATURES
+from energy_assets.defs.forecasting.models import FEATURES, PROFILES
 from energy_assets.defs.forecasting.registry import champion, model_name
 from energy_assets.defs.frames import issue_forecasts, kinds_of_meters, meters
 from energy_assets.defs.issues import run_issues
@@ -37,6 +37,7 @@ def build_forecasts(partitions: dg.PartitionsDefinition[str], timezone: str) -> 
                 owner="team:forecasting",
                 deps=[
                     FEATURES,
+                    PROFILES,
                     dg.AssetKey(["features", "feat_machine_15min"]),
                     VERSIONS_KEY,
                     DECISIONS_KEY,

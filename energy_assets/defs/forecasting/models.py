@@ -37,6 +37,7 @@ from energy_assets.warehouse import fetch
 
 FEATURES = dg.AssetKey(["features", "feat_demand_day_ahead"])
 LABELS = dg.AssetKey(["intermediate", "int_demand_versions"])
+PROFILES = dg.AssetKey(["forecasts", "demand_profiles"])
 Trained = tuple[forecasting.TrainedModel, list[pl.DataFrame]]  # a model and the decisions, the last one on it
 
 
@@ -48,7 +49,7 @@ class ModelsConfig(dg.Config):
 
 def build_models(partitions: dg.PartitionsDefinition[str]) -> dg.AssetsDefinition:
     """Versions, decisions and artefacts in one step, partitioned by issue day."""
-    deps = [FEATURES, LABELS]
+    deps = [FEATURES, LABELS, PROFILES]
 
     @dg.multi_asset(
         name="forecast_models",

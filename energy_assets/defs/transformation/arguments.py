@@ -5,6 +5,7 @@ from pathlib import Path
 
 from energy_assets.config import WarehouseConfig
 from energy_assets.defs.issues import Issues
+from energy_assets.forecasting.features import FEW_METERS
 
 
 def dbt_environment(
@@ -16,7 +17,7 @@ def dbt_environment(
     """
     learned = config.forecast
     first = issues.first - timedelta(days=learned.training_days)
-    whole = issues.first - timedelta(days=learned.whole_days)
+    whole, judged = (issues.first - timedelta(days=days) for days in (learned.whole_days, learned.judged_days))
     return {
         "ENERGY_DATABASE": str(database),
         "ENERGY_DBT_MARKET_TIMEZONE": config.market.timezone,
@@ -24,8 +25,11 @@ def dbt_environment(
         "ENERGY_DBT_ISSUE_FIRST_DATE": first.isoformat(),
         "ENERGY_DBT_ISSUE_LAST_DATE": issues.last.isoformat(),
         "ENERGY_DBT_ISSUE_WHOLE_DATE": whole.isoformat(),
+        "ENERGY_DBT_ISSUE_JUDGED_DATE": judged.isoformat(),
         "ENERGY_DBT_TRAINING_DAYS": str(learned.training_days),
+        "ENERGY_DBT_FEW_METERS": str(FEW_METERS),
         "ENERGY_DBT_TRAINING_METER_DAYS": str(learned.training_meter_days),
+        "ENERGY_DBT_EVALUATION_METERS": str(learned.evaluation_meters),
         "ENERGY_DBT_TESTED_LOAD": str(tested_load),
         # A test that spans both steps would fail in the first.
         "DBT_INDIRECT_SELECTION": "cautious",

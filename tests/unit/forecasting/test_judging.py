@@ -135,7 +135,8 @@ def warehouse(folder: Path, rows: pl.DataFrame) -> duckdb.DuckDBPyConnection:
     con.register("rows", rows.with_columns(load_id=pl.lit(1)).to_arrow())
     con.execute("CREATE SCHEMA features; CREATE SCHEMA intermediate")
     con.execute(
-        "CREATE VIEW intermediate.int_training_turns AS SELECT DISTINCT meter_id, 0 AS turn, 1 AS step FROM rows"
+        "CREATE VIEW intermediate.int_training_turns AS "
+        "SELECT DISTINCT meter_id, 0 AS turn, 1 AS step, true AS is_judged FROM rows"
     )
     con.execute(
         "CREATE TABLE features.feat_demand_day_ahead AS SELECT * EXCLUDE (demand_kwh, label_known_at_utc) FROM rows"

@@ -5,12 +5,15 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
+from functools import cache
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 
-from energy_assets.forecasting import QUANTILES, NotEnoughHistory, forecast, train
+from energy_assets.forecasting import QUANTILES, NotEnoughHistory, forecast, load, save, train
+from energy_assets.forecasting.features import FEW_METERS
 from energy_assets.forecasting.models import uncross
 from energy_assets.forecasting.selection import learnable, make_folds, subsample
 from tests.unit.forecasting.frames import DAY, START, demand, features
@@ -138,6 +141,49 @@ def test_a_meter_with_a_calendar_of_its_own_is_forecast_by_it() -> None:
     judged = frame.filter(pl.col("issued_at_utc") >= AS_OF, pl.col("day_of_week") == 3, pl.col("meter_id") == "m0")
     error = np.abs(model.predict(judged)[:, QUANTILES.index(0.5)] - judged["demand_kwh"].to_numpy())
     assert error.sum() / judged["demand_kwh"].sum() < 0.15
+
+
+@cache
+def _crowd() -> pl.DataFrame:
+    """More meters than are told apart, half of which rest on Tuesdays; profiles know it from the 20th day on."""
+    rests = (pl.col("meter_id").str.slice(1).cast(pl.Int32) % 2 == 0) & (pl.col("start").dt.weekday() == 2)
+    factor = pl.when(rests).then(0.4).otherwise(1.0)
+    usual = demand(meters=FEW_METERS + 1, days=60, noise=0.0).select("meter_id", "start", usual=pl.col("kwh") * factor)
+    series = demand(meters=FEW_METERS + 1, days=60, noise=0.2).with_columns(kwh=pl.col("kwh") * factor)
+    known = pl.col("issued_at_utc") >= START + 20 * DAY
+    return (
+        features(series, kind="household")
+        .join(usual, left_on=["meter_id", "interval_start_utc"], right_on=["meter_id", "start"], how="left")
+        .with_columns(demand_profile_kwh=pl.when(known).then("usual"), demand_profile_spread=pl.when(known).then(0.16))
+        .drop("usual")
+    )
+
+
+def test_meters_too_many_to_be_told_apart_are_forecast_by_their_load_profiles(tmp_path: Path) -> None:
+    as_of = START + timedelta(days=52, hours=9)
+    judged = _crowd().filter(pl.col("issued_at_utc") >= as_of, pl.col("demand_kwh").is_not_null())
+    columns = ("demand_profile_kwh", "demand_profile_spread")
+    wapes = []
+    for frame in (_crowd(), _crowd().drop(columns)):
+        model = train(frame, kind="household", as_of=as_of, params=QUICK)
+        assert (len(model.point.weights), "demand_profile_log_ratio" in model.features) in ((4, True), (3, False))
+        said = forecast(judged.drop("demand_kwh", "label_known_at_utc"), model)
+        assert said.skipped.is_empty()
+        assert load(save(model, tmp_path)[0]).predict(judged).tolist() == model.predict(judged).tolist()
+        error = np.abs(model.predict(judged)[:, QUANTILES.index(0.5)] - judged["demand_kwh"].to_numpy())
+        wapes.append(error.sum() / judged["demand_kwh"].sum())
+    assert wapes[0] < 0.95 * wapes[1]
+
+
+def test_a_meter_without_a_load_profile_is_forecast_all_the_same() -> None:
+    as_of = START + timedelta(days=52, hours=9)
+    model = train(_crowd(), kind="household", as_of=as_of, params=QUICK)
+    day = one_day(_crowd(), 54)
+    none = pl.lit(None, dtype=pl.Float64)
+    new = forecast(day.with_columns(demand_profile_kwh=none, demand_profile_spread=none), model).rows
+    assert new["demand_kwh"].is_finite().all()
+    assert new["quality"].unique().to_list() == ["primary"]
+    assert not new.equals(forecast(day, model).rows)
 
 
 def test_quantiles_are_uncrossed_and_the_median_stays() -> None:
