@@ -150,5 +150,7 @@ def drawn_near(target: Matrix, centre: Matrix, limit: float) -> Matrix:
 
 def scaled(columns: Matrix, mean: Matrix, scale: Matrix) -> Matrix:
     """Standardised columns, limited; unknown values count as their column's mean."""
-    result: Matrix = np.clip(np.nan_to_num((columns - mean) / scale, nan=0.0), -LIMIT, LIMIT)
-    return result
+    result: Matrix = columns - mean
+    result /= scale
+    result[np.isnan(result)] = 0.0
+    return np.clip(result, -LIMIT, LIMIT, out=result)
