@@ -6,6 +6,7 @@ prediction (`models.py`), revisions and run ids (the caller knows what was said 
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +18,7 @@ from energy_assets.forecasting.models import QUANTILES, TrainedModel
 from energy_assets.forecasting.online.following import follow
 from energy_assets.forecasting.selection import MIN_KNOWN_DAYS, STALE_DAYS, is_stale, naive_kwh
 
-BATCH_METERS = 250
+BATCH_METERS, BATCHES_AT_ONCE = 250, 2
 NAIVE_VERSION = "seasonal_naive"  # the model version of forecasts of a kind that has no model
 # without a model nothing is known about errors: bands as wide as those of single homes (log ratios, offset 0.3)
 DEFAULT_BANDS = (-1.1, -0.8, -0.35, 0.0, 0.35, 0.8, 1.1)
@@ -119,11 +120,13 @@ def _predicted(frame: pl.DataFrame, model: TrainedModel, recent: pl.DataFrame | 
     meters = frame["meter_id"].unique().sort()
     if model.follows or len(meters) <= BATCH_METERS:
         return _predicted_together(frame, model, recent)
-    parts = []
-    for first in range(0, len(meters), BATCH_METERS):
+
+    def of(first: int) -> Matrix:
         some = pl.col("meter_id").is_in(meters[first : first + BATCH_METERS].implode())
-        parts.append(_predicted_together(frame.filter(some), model, None if recent is None else recent.filter(some)))
-    return np.concatenate(parts)
+        return _predicted_together(frame.filter(some), model, None if recent is None else recent.filter(some))
+
+    with ThreadPoolExecutor(BATCHES_AT_ONCE) as pool:  # most of the work lets go of the interpreter
+        return np.concatenate(list(pool.map(of, range(0, len(meters), BATCH_METERS))))
 
 
 def _predicted_together(frame: pl.DataFrame, model: TrainedModel, recent: pl.DataFrame | None) -> Matrix:

@@ -84,6 +84,8 @@ def _issues(settings: Settings) -> Issues:
 
 def _steps(settings: Settings, steps: tuple[str, ...]) -> dict[str, Any]:
     import dagster as dg
+    import lightgbm  # noqa: F401 - the start of a program, like those of other libraries, has a table of its own
+    import matplotlib.figure  # noqa: F401
 
     from energy_assets.definitions import definitions
 
