@@ -76,9 +76,11 @@ bench: setup-dev  ## Speed, memory and disk beside floors, into docs/benchmarks.
 	$(BIN)/python -m tests.bench $(BENCH)
 
 # The libraries that the bench compares with, in a virtual environment of their own; one of them needs Python 3.12.
+# Without the project: OpenSTEF and Evidently ask for different releases of Plotly.
 .venv-peers/.peers: pyproject.toml
 	$(PYTHON) -m venv .venv-peers
-	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check -e '.[peers]'
+	.venv-peers/bin/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["peers"], sep="\n")' > .venv-peers/requirements.txt
+	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check -r .venv-peers/requirements.txt
 	@touch $@
 
 compare-models: setup-dev  ## All models on the same backtest, written into docs/models.md [WAREHOUSE=folder]
