@@ -66,7 +66,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--meters", nargs="+", type=int, default=[100, 1000])
     parser.add_argument("--years", nargs="+", type=int, default=[1, 4], help="of history; increments compare them")
-    parser.add_argument("--per-meter", type=int, default=10, help="meters that one-model-per-meter libraries fit")
+    parser.add_argument("--per-meter", type=int, default=200, help="meters that one-model-per-meter libraries fit")
     parser.add_argument("--python", type=Path, default=PEERS, help="of the virtual environment of the libraries")
     parser.add_argument("--folder", type=Path, help="where warehouses are made and stay; default: a temporary folder")
     given = parser.parse_args()
@@ -79,7 +79,7 @@ def main() -> None:
         for row in rows(given, root):
             table.append(row)
             if not given.short:
-                results.keep([row])
+                results.keep(table)
     finally:
         if given.folder is None:
             shutil.rmtree(root)

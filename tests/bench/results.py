@@ -77,9 +77,12 @@ def read(file: Path = RESULTS) -> list[Row]:
 
 
 def keep(rows: Iterable[Row], file: Path = RESULTS, page: Path = PAGE) -> None:
-    """Puts rows in the place of those with their names and writes the page anew."""
+    """Puts rows in the place of those with their names, first in their groups, and writes the page anew."""
     new = {row.name: row for row in rows}
-    every = [new.pop(row.name, row) for row in read(file)] + list(new.values())
+    standing = read(file)
+    groups = dict.fromkeys(row.group for row in [*standing, *new.values()])
+    every = [*new.values(), *(row for row in standing if row.name not in new)]
+    every = [row for group in groups for row in every if row.group == group]
     file.parent.mkdir(exist_ok=True)
     file.write_text(json.dumps([row.to_json() for row in every], indent=1) + "\n")
     if page.exists():
