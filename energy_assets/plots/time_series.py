@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import polars as pl
 
 from energy_assets.plots.style import (
@@ -110,16 +109,11 @@ def row_counts_by_day(frame: pl.DataFrame, title: str = "Rows per day") -> bytes
     """Bars of rows per day, to see holes and doubled days at a glance.
 
     Args:
-        frame: day (DATE), rows.
+        frame: day (DATE), rows; up to about a hundred days.
     """
     rows = frame.sort("day")
     with figure(height=2.2) as (drawn, axes):
-        days = rows["day"].to_numpy()
-        if rows.height <= 90:
-            apart = np.diff(days.astype("datetime64[D]").astype(np.int64)).min(initial=31)  # months may stand for days
-            axes.bar(days, rows["rows"].to_numpy(), color=BAND, width=0.85 * float(apart))
-        else:  # hundreds of bars are slow and blur
-            axes.fill_between(days, rows["rows"].to_numpy(), step="mid", color=BAND, linewidth=0)
+        axes.bar(rows["day"].to_numpy(), rows["rows"].to_numpy(), color=BAND, width=0.85)
         axes.set_title(title)
         axes.set_ylabel("rows")
         axes.set_ylim(bottom=0)
