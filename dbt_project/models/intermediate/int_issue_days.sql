@@ -47,11 +47,10 @@ newest_days as (
     select
         meter_id,
         first_known_utc,
-        max(max(local_date)) over (partition by meter_id order by first_known_utc) as newest_date
+        max(local_date) over (partition by meter_id order by first_known_utc) as newest_date
     from {{ ref('int_demand_days') }}
     where first_known_utc is not null
         and local_date >= cast('{{ run_setting("issue_first_date") }}' as date) - 50
-    group by meter_id, first_known_utc
 ),
 
 zone_issues as (
