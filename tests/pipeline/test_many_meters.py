@@ -13,7 +13,7 @@ from energy_assets.forecasting.features import FEW_METERS
 from energy_assets.forecasting.profiles import block_end, last_block
 from energy_assets.rebuilding import rebuild
 from energy_assets.settings import Settings
-from tests.warehouses import DAY, ISSUE_DATE, ISSUED_AT, Folder
+from tests.warehouses import DAY, ISSUE_DATE, ISSUED_AT, NOW, Folder
 
 HOMES = FEW_METERS + 2
 MANY: dict[str, Any] = {
@@ -82,3 +82,9 @@ def test_what_was_said_is_said_again_to_the_bit_and_no_profile_is_missing(many: 
     assert all(verdict.equal for verdict in verdicts), verdicts
     with many.warehouse.connect(read_only=True) as con:
         assert missing_profiles(con, Issues(ISSUE_DATE, ISSUE_DATE, 9, "Europe/Paris"), 60) == {}
+
+
+def test_a_second_run_changes_nothing(many: Folder) -> None:
+    before = many.content("forecasts")
+    many.run(now=NOW)
+    assert many.content("forecasts") == before
